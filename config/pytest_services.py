@@ -1,0 +1,88 @@
+"""pytest plugin: the embedded PostgreSQL and Valkey under var/test, and a strict mode for CI.
+
+It sets the environment before Django reads its settings. Runs side by side in one checkout each
+take a folder of their own. Tests connect as the owner role and drop to the app role by a scope.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Generator
+
+import pytest
+
+from config.embedded import EmbeddedError
+from config.embedded.folder import VarFolder, clear_errors, default_var
+from config.embedded.services import Services
+
+_RUNS_SIDE_BY_SIDE = 8
+_running = contextlib.ExitStack()
+_skipped: list[str] = []
+
+
+def _start() -> None:
+    """Start the services in the first folder that no other run uses, and set the environment."""
+    os.environ.setdefault("SLUICE_PROCESS", "bulk")
+    if os.environ.get("DATABASE_URL") and os.environ.get("OWNER_DATABASE_URL"):
+        return
+    values: dict[str, str] = {}
+    base = default_var() / "test"
+    for number in range(1, _RUNS_SIDE_BY_SIDE + 1):
+        folder = VarFolder(base if number == 1 else base / f"run-{number}")
+        try:
+            _running.enter_context(folder.locked())
+        except EmbeddedError:
+            if number == _RUNS_SIDE_BY_SIDE:
+                raise
+            continue
+        with clear_errors(folder):
+            services = Services(folder, for_tests=True)
+            values = services.start()
+            _running.callback(services.stop)
+        break
+    os.environ.update({**values, "SLUICE_VAR": str(folder.root)})
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """Start the services before pytest-django reads the settings."""
+    if not {"-h", "--help", "-V", "--version"} & set(sys.argv[1:]):
+        try:
+            _start()
+        except EmbeddedError as error:
+            _running.close()
+            raise pytest.UsageError(str(error)) from error
+    return (yield)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Remember what was skipped."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    """Remember whole files that were skipped."""
+    if report.skipped:
+        _skipped.append(report.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run with skipped tests where SLUICE_NO_SKIPS asks for it, as CI does."""
+    if os.environ.get("SLUICE_NO_SKIPS") and _skipped and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the skipped tests that made the run fail."""
+    if os.environ.get("SLUICE_NO_SKIPS") and _skipped:
+        terminalreporter.section("skipped, which fails this run (SLUICE_NO_SKIPS)", red=True)
+        for name in _skipped:
+            terminalreporter.line(name)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Stop the services; what they hold stays, so that the next run starts fast."""
+    _running.close()
