@@ -1,0 +1,82 @@
+# One word for each thing one does here. Everything is installed into .venv; data is under var/.
+# Variables: PORT=8001 (web port), ARGS="…" (passed on), PYTHON=python3.12 (for .venv).
+
+PORT ?= 8000
+ARGS ?=
+PYTHON ?=
+PY := .venv/bin/python
+# Runs a command with PostgreSQL and Valkey up, and stops them after it.
+WITH_SERVICES := $(PY) -m config.embedded run
+CODE := config tenants brands members campaigns
+
+export PORT
+
+.PHONY: help demo demo-check demo-reset test lint check bench messages clean
+
+help: ## Say what there is to do
+	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv ## Start everything, load the demo groups once, serve until Ctrl-C
+	@exec $(WITH_SERVICES) -- $(PY) manage.py demo $(ARGS)
+
+demo-check: .venv ## Load the demo in a scratch folder and check every page and figure
+	@exec $(WITH_SERVICES) --scratch -- $(PY) manage.py demo --check $(ARGS)
+
+demo-reset: .venv ## Remove the demo's data and start over
+	@exec $(WITH_SERVICES) --reset -- $(PY) manage.py demo $(ARGS)
+
+test: .venv ## Run the whole suite
+	@exec $(PY) -m pytest $(ARGS)
+
+lint: .venv ## Check style and format
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+check: .venv ## Check the system, migrations, types and layers
+	$(WITH_SERVICES) --scratch -- env DEMO=0 $(PY) manage.py check \
+		--deploy --fail-level WARNING
+	$(WITH_SERVICES) --scratch -- $(PY) manage.py makemigrations --check --dry-run
+	$(WITH_SERVICES) --scratch -- $(PY) -m mypy $(CODE)
+	$(PY) -m pytest config/tests/test_layers.py
+
+bench: .venv ## Run every benchmark
+	@exec $(WITH_SERVICES) --scratch -- $(PY) -m benchmarks $(ARGS)
+
+messages: .venv ## Compile the translations
+	@exec $(WITH_SERVICES) --scratch -- $(PY) manage.py catalogues $(ARGS)
+
+clean: ## Remove .venv, caches and the tests' services; the demo's data stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis var/test
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: .venv
+.venv: .venv/.installed
+
+.venv/.installed: requirements.txt requirements-dev.txt
+	@set -e; \
+	python=; \
+	for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \
+		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+		then python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Sluice needs Python 3.11 or later; found $$(python3 --version 2>&1)." \
+			"Nothing was changed. Install it, then: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+		exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$python has no venv module. Nothing was changed. On Debian and Ubuntu:" \
+			"apt install python3-venv" >&2; \
+		exit 1; \
+	fi; \
+	if [ -e .venv ] && ! .venv/bin/python -c 'import pip' 2>/dev/null; then rm -rf .venv; fi; \
+	if [ ! -e .venv ]; then echo "Making .venv with $$("$$python" --version) …"; \
+		"$$python" -m venv .venv; fi; \
+	echo "Installing packages into .venv …"; \
+	if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements-dev.txt; then \
+		echo "The packages could not be installed (see above). What arrived is kept in .venv;" \
+			"run the same command again." >&2; \
+		exit 1; \
+	fi; \
+	touch $@

@@ -1,0 +1,138 @@
+import errno
+import os
+import sys
+from argparse import ArgumentParser
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from config import serving
+from config.embedded import EmbeddedError
+from config.embedded.folder import BASE_DIR, VarFolder, default_var, require_port
+from config.embedded.supervisor import Supervisor
+from config.progress import ProgressBars
+
+_WHAT_TO_TRY = """\
+What to try
+  1. HQ admin: the group's home, then Mode. Switch a brand and see the next page change.
+  2. Brand manager: the same brand's home and members; a sibling's are not there.
+  3. HQ admin: "Who sees what" says which kinds of data each side sees, and why.
+"""
+
+
+class Command(BaseCommand):
+    """Bring the demo up from nothing, or check it, in one command."""
+
+    help = "Start the services, migrate, load the demo groups once, serve until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add what varies the demo."""
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+        parser.add_argument("--as-is", action="store_true", help="keep the data's year, 2017")
+        parser.add_argument("--reset", action="store_true", help="remove the demo's data first")
+        parser.add_argument(
+            "--check", action="store_true", help="load in a scratch folder, check, serve nothing"
+        )
+
+    def handle(
+        self,
+        *args: object,
+        port: int,
+        as_is: bool,
+        reset: bool,
+        check: bool,
+        **options: object,
+    ) -> None:
+        """Prepare, then check or serve; expected trouble is one clear line."""
+        if not os.environ.get("SLUICE_EMBEDDED"):
+            self._run_with_services(port=port, as_is=as_is, reset=reset, check=check)
+        progress = ProgressBars()
+        try:
+            if not check:
+                require_port(port)
+            self._prepare(progress, as_is=as_is)
+            if check:
+                self._check(progress, as_is=as_is)
+                return
+        except EmbeddedError as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            progress.close()
+            raise CommandError(
+                "Stopped before the demo was ready. What was loaded so far is kept; `make demo` "
+                "goes on, `make demo-reset` starts over.",
+                returncode=130,
+            ) from None
+        except Exception as error:
+            progress.close()
+            if _is_disk_full(error):
+                raise CommandError(str(VarFolder(default_var()).disk_full())) from error
+            raise
+        finally:
+            connections.close_all()
+        code = Supervisor(serving.children(port)).run(
+            is_ready=lambda: serving.is_ready(port), when_ready=self._welcome
+        )
+        if code:
+            raise SystemExit(code)
+
+    def _run_with_services(self, *, port: int, as_is: bool, reset: bool, check: bool) -> None:
+        """Become `config.embedded run`, which starts the services before settings are read."""
+        run = ["--scratch"] if check else (["--reset"] if reset else [])
+        mine = [*(["--check"] if check else []), *(["--as-is"] if as_is else [])]
+        manage = [sys.executable, str(BASE_DIR / "manage.py"), "demo", *mine]
+        os.environ["PORT"] = str(port)
+        os.chdir(BASE_DIR)
+        os.execv(  # noqa: S606
+            sys.executable, [sys.executable, "-m", "config.embedded", "run", *run, "--", *manage]
+        )
+
+    def _prepare(self, progress: ProgressBars, *, as_is: bool) -> None:
+        from config.demo import load
+
+        with progress.step("Database schema"):
+            call_command("migrate_groups", verbosity=0)
+        with progress.step("Static files"):
+            serving.collect_static()
+        if load.is_loaded():
+            self.stdout.write("✓ Demo data is already loaded.")
+        else:
+            load.load_demo(progress=progress, as_is=as_is)
+            progress.close()
+
+    def _check(self, progress: ProgressBars, *, as_is: bool) -> None:
+        from config.demo import check
+
+        check.run(progress=progress, as_is=as_is)
+        progress.close()
+        self.stdout.write("demo-check ok")
+
+    def _welcome(self) -> None:
+        from config.demo import load
+
+        rows = [(login.who, login.email, login.host) for login in load.LOGINS]
+        who, email = (max(len(row[part]) for row in rows) for part in (0, 1))
+        lines = [
+            "",
+            f"Sluice is ready: http://{settings.PLATFORM_HOST}/   (Ctrl-C stops everything)",
+            "",
+            f"Logins, all with the password {load.PASSWORD}",
+            *(f"  {a:<{who}}  {b:<{email}}  http://{c}/" for a, b, c in rows),
+            "",
+            _WHAT_TO_TRY,
+        ]
+        self.stdout.write("\n".join(lines))
+
+
+def _is_disk_full(error: BaseException | None) -> bool:
+    """Say whether a full disk is behind this error, met by us or by PostgreSQL."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if getattr(error, "sqlstate", None) == "53100" or "No space left on device" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
