@@ -1,0 +1,19 @@
+from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
+
+
+class BrandsConfig(AppConfig):
+    """The hierarchy, the wall and the mode (a group's schema)."""
+
+    name = "brands"
+    verbose_name = "Brands"
+
+    def ready(self) -> None:
+        """Register the wall's part of every schema, its checks, and every app's panels."""
+        from brands import services
+        from brands.wall import checks, policies  # noqa: F401
+        from tenants import provisioning
+
+        provisioning.register_schema_part(policies.statements)
+        provisioning.register_seed(services.seed_group)
+        autodiscover_modules("panels")

@@ -1,0 +1,112 @@
+"""Read what the wall decides from: effective modes, notices, and a grant's place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from brands.models import Brand, BusinessUnit, ModeChange, Notice, Store
+from brands.modes import Mode
+from brands.wall.visibility import Kind, NoticeTerms, Viewer, Visible, visibility
+from tenants.models import Grant
+from tenants.roles import HQ_ROLES, Level, Role
+
+
+def group_mode(*, at: datetime | None = None) -> Mode:
+    """Return the group's default mode at an instant; brand-max, the closest, when none was set."""
+    latest = (
+        ModeChange.objects.filter(brand=None, effective_at__lte=at or timezone.now())
+        .order_by("-effective_at", "-id")
+        .values_list("mode", flat=True)
+        .first()
+    )
+    return Mode(latest) if latest else Mode.BRAND_MAX
+
+
+def brand_overrides(*, at: datetime | None = None) -> dict[int, str]:
+    """Return brand id → its override at an instant, "" for brands that follow the group."""
+    latest = (
+        ModeChange.objects.filter(brand=OuterRef("pk"), effective_at__lte=at or timezone.now())
+        .order_by("-effective_at", "-id")
+        .values("mode")[:1]
+    )
+    return dict(
+        Brand.objects.order_by("pk").values_list("pk", Coalesce(Subquery(latest), Value("")))
+    )
+
+
+def effective_modes(*, at: datetime | None = None) -> dict[int, Mode]:
+    """Return brand id → effective mode for every brand at an instant."""
+    at = at or timezone.now()
+    default = group_mode(at=at)
+    return {
+        brand_id: Mode(override) if override else default
+        for brand_id, override in brand_overrides(at=at).items()
+    }
+
+
+def notice_terms(*, at: datetime | None = None) -> list[NoticeTerms]:
+    """Return every notice in force at an instant, as the wall reads it."""
+    rows = (
+        Notice.objects.filter(effective_from__lte=at or timezone.now())
+        .annotate(brand_ids=ArrayAgg("recipients", filter=Q(recipients__isnull=False)))
+        .order_by("pk")
+        .values_list(
+            "pk", "names_group", "brand_ids", "covers_profile", "covers_contact", "covers_activity"
+        )
+    )
+    return [
+        NoticeTerms(
+            id=pk,
+            names_group=names_group,
+            brands=frozenset(brand_ids or ()),
+            kinds=frozenset(
+                kind
+                for kind, covered in (
+                    (Kind.PROFILE, profile),
+                    (Kind.CONTACT, contact),
+                    (Kind.ACTIVITY, activity),
+                )
+                if covered
+            ),
+        )
+        for pk, names_group, brand_ids, profile, contact, activity in rows
+    ]
+
+
+def viewer_of(grant: Grant) -> Viewer:
+    """Return a grant as the wall sees it."""
+    level, role = Level(grant.level), Role(grant.role)
+    sees_contact = grant.includes_contact and role is not Role.HQ_ANALYST
+    if level is Level.GROUP and role in HQ_ROLES:
+        return Viewer(is_hq=True, sees_contact=sees_contact, is_read_only=role is Role.HQ_ANALYST)
+    if level is Level.UNIT:
+        brands = Brand.objects.filter(business_unit_id=grant.place_id).values_list("pk", flat=True)
+        return Viewer(brands=frozenset(brands), sees_contact=sees_contact)
+    if level is Level.BRAND:
+        brands = Brand.objects.filter(pk=grant.place_id).values_list("pk", flat=True)
+        return Viewer(brands=frozenset(brands), sees_contact=sees_contact)
+    if level is Level.STORE:
+        stores = dict(Store.objects.filter(pk=grant.place_id).values_list("pk", "brand_id"))
+        return Viewer(
+            stores=frozenset(stores),
+            store_brands=frozenset(stores.values()),
+            sees_contact=sees_contact,
+        )
+    return Viewer(sees_contact=False, is_read_only=True)
+
+
+def visible_for_grant(grant: Grant, *, k: int) -> Visible:
+    """Return everything a grant lets its holder see in the current group, now."""
+    return visibility(viewer_of(grant), effective_modes(), notice_terms(), k=k)
+
+
+def place_exists(*, level: str, place_id: int) -> str | None:
+    """Return the name of a unit, brand or store of the current group, or None."""
+    model = {Level.UNIT: BusinessUnit, Level.BRAND: Brand, Level.STORE: Store}[Level(level)]
+    place = model.objects.filter(pk=place_id).first()
+    return str(place) if place else None

@@ -1,0 +1,65 @@
+"""Write across the hierarchy and the mode."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from brands.models import Brand, ModeChange
+from brands.modes import Mode
+from brands.selectors import brand_overrides, group_mode
+from tenants import audit
+from tenants.models import Tenant, User
+
+
+class ModeUnchanged(ValueError):
+    """Say that the asked-for mode holds already."""
+
+
+def seed_group(tenant: Tenant) -> None:
+    """Start a new group closed: brand-max until its HQ decides otherwise."""
+    ModeChange.objects.create(mode=Mode.BRAND_MAX, decided_by_name="system", reason="Initial mode")
+
+
+@transaction.atomic
+def mode_change(
+    *,
+    mode: str,
+    acting_user: User | None,
+    brand: Brand | None = None,
+    reason: str = "",
+    effective_at: datetime | None = None,
+) -> ModeChange:
+    """Set the group's default mode, or a brand's override ("" takes it away).
+
+    One row whatever the number of members: the next transaction reads the new mode. Raises
+    ModeUnchanged when that mode holds already.
+    """
+    mode = Mode(mode) if mode else ""
+    if brand is None:
+        if not mode:
+            raise ValueError(_("The group always has a mode."))
+        before = group_mode()
+    else:
+        before = brand_overrides().get(brand.pk, "")
+    if before == mode:
+        raise ModeUnchanged(_("This mode holds already. Nothing was changed."))
+    change = ModeChange.objects.create(
+        brand=brand,
+        mode=mode,
+        reason=reason,
+        effective_at=effective_at or timezone.now(),
+        decided_by=acting_user,
+        decided_by_name=str(acting_user)[:120] if acting_user else "system",
+    )
+    audit.record(
+        acting_user=acting_user,
+        action="mode.change",
+        target=change,
+        target_name=str(brand) if brand else _("Group"),
+        changes={"mode": [str(before), str(mode)], "reason": ["", reason]},
+    )
+    return change

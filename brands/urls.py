@@ -1,0 +1,5 @@
+"""Pages of the hierarchy, the mode and the dashboards."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,46 @@
+"""Open the wall for each request of a group's site, around the view and its rendering."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from brands.selectors import visible_for_grant
+from brands.wall import scope
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class ScopeMiddleware:
+    """Run every request of a person with a grant in one transaction, inside their scope.
+
+    A template renders inside it too. An error rolls everything back. A response that would still
+    be reading the database after the transaction is refused.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.visible = None
+        if request.tenant is None or request.grant is None:
+            return self.get_response(request)
+        with transaction.atomic():
+            request.visible = visible_for_grant(request.grant, k=request.tenant.k)
+            with scope.open(request.visible):
+                response = self.get_response(request)
+                if response.streaming and not getattr(response, "file_to_stream", None):
+                    raise scope.ScopeRefused(
+                        "A streamed response would read outside its scope: make a file in a job."
+                    )
+                failed = response.status_code >= 500 or getattr(request, "sluice_failed", False)
+                # Twice: for the scope's savepoint here, for the transaction below.
+                transaction.set_rollback(failed)
+            transaction.set_rollback(failed)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        """Note that the view failed, so that nothing it wrote is kept."""
+        request.sluice_failed = True

@@ -1,0 +1,154 @@
+"""Models behind the wall: their declaration, their managers that fail closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Q
+from django.db.models.sql import Query
+from django.utils.translation import gettext_lazy as _
+
+from brands.models import Brand, Notice, Store
+from brands.wall import scope
+from brands.wall.visibility import Kind
+
+
+@dataclass(frozen=True)
+class Wall:
+    """Declare how the wall treats a table.
+
+    `counted` names the column that counts people in a metrics row, so that HQ sees of a brand-max
+    brand only whole-brand rows (no store) of at least k people.
+    """
+
+    kind: Kind
+    is_writable: bool = False
+    counted: str = ""
+
+    @property
+    def privileges(self) -> str:
+        """Return what the app role may do with the table at all."""
+        return "SELECT, INSERT, UPDATE" if self.is_writable else "SELECT"
+
+
+class WalledQuery(Query):
+    """Refuse to compile, and so to run, without an open scope."""
+
+    def get_compiler(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the compiler when a scope is open."""
+        scope.current()
+        return super().get_compiler(*args, **kwargs)
+
+
+class WalledQuerySet(models.QuerySet):
+    """Hold rows behind the wall; a queryset that outlives its scope raises when it is read."""
+
+    def __init__(self, model: Any = None, query: Any = None, **kwargs: Any) -> None:
+        super().__init__(model=model, query=query or WalledQuery(model), **kwargs)
+
+
+class WalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type: ignore[misc]
+    """Add the explicit filter of the open scope; raise ScopeRequired when none is open."""
+
+    def get_queryset(self) -> WalledQuerySet:
+        """Return the rows that the open scope shows."""
+        queryset = super().get_queryset()
+        opened = scope.current()
+        if opened.visible is None:
+            return queryset
+        return queryset.filter(visible_rows(self.model, opened))
+
+
+class Walled(models.Model):
+    """Carry the columns that the wall compares: brand, store and current notice."""
+
+    wall: ClassVar[Wall]
+
+    # No database constraints: these are copies for the policies, kept by the bulk writers.
+    brand = models.ForeignKey(
+        Brand,
+        models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("brand"),
+    )
+    store = models.ForeignKey(
+        Store,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("store"),
+    )
+    notice = models.ForeignKey(
+        Notice,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("notice agreed to"),
+    )
+
+    objects = WalledManager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+
+class GroupWalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type: ignore[misc]
+    """Show figures of the whole group to HQ, without the cells too small to show."""
+
+    def get_queryset(self) -> WalledQuerySet:
+        """Return the rows that the open scope shows."""
+        queryset = super().get_queryset()
+        opened = scope.current()
+        if opened.visible is None:
+            return queryset
+        if opened.visible.group_k is None:
+            return queryset.none()
+        return queryset.filter(**{f"{self.model.counted}__gte": opened.visible.group_k})
+
+
+class GroupWalled(models.Model):
+    """Be a figure of the whole group: no brand, `counted` names the column of persons."""
+
+    counted: ClassVar[str]
+
+    objects = GroupWalledManager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+
+def visible_rows(model: type[Walled], opened: scope.Scope) -> Q:
+    """Return the filter that says in the ORM what the table's policy says in the database."""
+    if opened.visible is None:
+        return Q()
+    sets = opened.visible.kinds[model.wall.kind]
+    rows = Q(brand_id__in=sets.all_brands)
+    if sets.stores:
+        rows |= Q(brand_id__in=opened.visible.viewer.store_brands, store_id__in=sets.stores)
+    if sets.consented_brands:
+        rows |= Q(brand_id__in=sets.consented_brands, notice_id__in=sets.notices)
+    if model.wall.counted and sets.suppressed_brands:
+        rows |= Q(
+            brand_id__in=sets.suppressed_brands,
+            store_id=None,
+            **{f"{model.wall.counted}__gte": opened.visible.k},
+        )
+    return rows
+
+
+def walled_models() -> list[type[Walled]]:
+    """Return every model behind the wall."""
+    return [model for model in apps.get_models() if issubclass(model, Walled)]

@@ -1,0 +1,126 @@
+"""Write the wall into PostgreSQL: row-level security and privileges for a group's schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from django.conf import settings
+from django.db import models
+
+from brands.wall.models import GroupWalled, Walled
+from brands.wall.visibility import Kind
+from tenants.provisioning import tenant_models
+
+# Plain PostgreSQL evaluates a scalar sub-select once per query, a bare setting once per row.
+# Citus refuses sub-selects in policies. Both renderings are one rule.
+Rendering = Literal["postgresql", "citus"]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Be one policy: its name, its command and its two expressions."""
+
+    name: str
+    command: Literal["SELECT", "INSERT", "UPDATE"]
+    using: str = ""
+    check: str = ""
+
+    def sql(self, table: str) -> str:
+        """Return the statements that put this policy in the place of an older one."""
+        parts = [f"CREATE POLICY {self.name} ON {table} FOR {self.command}"]
+        if self.using:
+            parts.append(f"USING ({self.using})")
+        if self.check:
+            parts.append(f"WITH CHECK ({self.check})")
+        return f"DROP POLICY IF EXISTS {self.name} ON {table}; {' '.join(parts)};"
+
+
+def _ids(name: str, rendering: Rendering) -> str:
+    value = f"NULLIF(current_setting('sluice.{name}', true), '')::bigint[]"
+    return f"((SELECT {value})::bigint[])" if rendering == "postgresql" else f"({value})"
+
+
+def _number(name: str, rendering: Rendering) -> str:
+    value = f"NULLIF(current_setting('sluice.{name}', true), '')::bigint"
+    return f"(SELECT {value})" if rendering == "postgresql" else value
+
+
+def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
+    """Return the condition under which a row of MODEL is read."""
+    kind = model.wall.kind
+    rules = [
+        f"brand_id = ANY {_ids(f'{kind}_all', rendering)}",
+        f"(store_id = ANY {_ids(f'{kind}_stores', rendering)}"
+        f" AND brand_id = ANY {_ids('store_brands', rendering)})",
+        f"(brand_id = ANY {_ids(f'{kind}_consented', rendering)}"
+        f" AND notice_id = ANY {_ids(f'{kind}_notices', rendering)})",
+    ]
+    if model.wall.counted:
+        rules.append(
+            f"(brand_id = ANY {_ids(f'{Kind.METRICS}_suppressed', rendering)}"
+            f" AND store_id IS NULL AND {model.wall.counted} >= {_number('k', rendering)})"
+        )
+    return " OR ".join(rules)
+
+
+def write_rule(rendering: Rendering = "postgresql") -> str:
+    """Return the condition under which a row may be written."""
+    return (
+        f"brand_id = ANY {_ids('write_brands', rendering)}"
+        f" OR (store_id = ANY {_ids('write_stores', rendering)}"
+        f" AND brand_id = ANY {_ids('store_brands', rendering)})"
+    )
+
+
+def group_rule(model: type[GroupWalled], rendering: Rendering = "postgresql") -> str:
+    """Return the condition under which figures of the whole group are read."""
+    return f"{model.counted} >= {_number('group_k', rendering)}"
+
+
+def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> list[Policy]:
+    """Return the policies of one model: none for a model outside the wall."""
+    if issubclass(model, GroupWalled):
+        return [Policy("sluice_read", "SELECT", using=group_rule(model, rendering))]
+    if not issubclass(model, Walled):
+        return []
+    found = [Policy("sluice_read", "SELECT", using=read_rule(model, rendering))]
+    if model.wall.is_writable:
+        rule = write_rule(rendering)
+        found += [
+            Policy("sluice_insert", "INSERT", check=rule),
+            Policy("sluice_update", "UPDATE", using=rule, check=rule),
+        ]
+    return found
+
+
+def privileges(model: type[models.Model]) -> str:
+    """Return what the app role may do with a model's table; "" for nothing."""
+    if issubclass(model, Walled):
+        return model.wall.privileges
+    if issubclass(model, GroupWalled):
+        return "SELECT"
+    if model._meta.auto_created:
+        return "SELECT, INSERT, UPDATE, DELETE"
+    return model.app_privileges  # type: ignore[attr-defined]
+
+
+def model_statements(model: type[models.Model], rendering: Rendering = "postgresql") -> list[str]:
+    """Return the statements that wall one table, safe to run again."""
+    table = f'"{model._meta.db_table}"'
+    role = f'"{settings.APP_ROLE}"'
+    lines = [f"REVOKE ALL ON {table} FROM {role};"]
+    if granted := privileges(model):
+        lines.append(f"GRANT {granted} ON {table} TO {role};")
+    if found := policies(model, rendering):
+        lines.append(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;")
+        lines += [policy.sql(table) for policy in found]
+    return lines
+
+
+def statements() -> list[str]:
+    """Return every statement that walls a group's schema, for the current search path."""
+    lines = [f'GRANT SELECT ON "django_migrations" TO "{settings.APP_ROLE}";']
+    for model in tenant_models():
+        lines += model_statements(model, settings.WALL_RENDERING)
+    return lines

@@ -1,0 +1,186 @@
+"""Open the wall for one transaction: drop to the app role and say what is visible.
+
+Only this module writes the settings that policies read. They are set with `SET LOCAL` (never
+`set_config`, which Citus does not carry to its workers) and end with the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from brands.wall.visibility import Kind, KindSets, Visible
+
+
+class ScopeRequired(RuntimeError):
+    """Say that member data was asked for with no scope open."""
+
+
+class ScopeRefused(RuntimeError):
+    """Say that a scope cannot be opened here."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Hold what is open: the visible sets, or None for the owner role's bulk work."""
+
+    visible: Visible | None
+    schema_name: str
+    reason: str = ""
+
+    @property
+    def is_bulk(self) -> bool:
+        """Tell whether this is bulk work as the owner role, which no policy binds."""
+        return self.visible is None
+
+    @property
+    def cache_key(self) -> str:
+        """Name group and visible sets, for the key of everything cached under this scope."""
+        if self.visible is None:
+            raise ScopeRefused("Bulk work is never cached: its rows are everybody's.")
+        return f"{self.schema_name}:{self.visible.digest}"
+
+
+_current: ContextVar[Scope | None] = ContextVar("sluice_scope", default=None)
+
+
+def current() -> Scope:
+    """Return the open scope; raise ScopeRequired when there is none."""
+    scope = _current.get()
+    if scope is None:
+        raise ScopeRequired(
+            "Member data was asked for with no scope open. In a request the middleware opens it; "
+            "elsewhere use `with scope.open(visible):`, or `with scope.bulk(reason=…):` in a "
+            "process that connects as the owner role."
+        )
+    if scope.schema_name != connection.schema_name:
+        raise ScopeRequired(
+            f"The open scope belongs to {scope.schema_name}, but the connection is at "
+            f"{connection.schema_name}."
+        )
+    return scope
+
+
+def is_open() -> bool:
+    """Tell whether a scope is open."""
+    return _current.get() is not None
+
+
+def array(ids: Iterable[int]) -> str:
+    """Write ids as a PostgreSQL array literal."""
+    return "{" + ",".join(str(int(number)) for number in sorted(ids)) + "}"
+
+
+def setting_values(visible: Visible) -> dict[str, str]:
+    """Return every setting that the policies read, by name."""
+    values: dict[str, str] = {}
+    for kind in Kind:
+        sets = visible.kinds[kind]
+        values[f"sluice.{kind}_all"] = array(sets.all_brands)
+        values[f"sluice.{kind}_stores"] = array(sets.stores)
+        values[f"sluice.{kind}_consented"] = array(sets.consented_brands)
+        values[f"sluice.{kind}_notices"] = array(sets.notices)
+    values["sluice.metrics_suppressed"] = array(visible.kinds[Kind.METRICS].suppressed_brands)
+    values["sluice.group_k"] = "" if visible.group_k is None else str(int(visible.group_k))
+    values["sluice.k"] = str(int(visible.k))
+    values["sluice.store_brands"] = array(visible.viewer.store_brands)
+    values["sluice.write_brands"] = array(visible.write_brands)
+    values["sluice.write_stores"] = array(visible.write_stores)
+    return values
+
+
+SETTING_NAMES = tuple(
+    [f"sluice.{kind}_{part}" for kind in Kind for part in ("all", "stores", "consented", "notices")]
+    + [
+        "sluice.metrics_suppressed",
+        "sluice.group_k",
+        "sluice.k",
+        "sluice.store_brands",
+        "sluice.write_brands",
+        "sluice.write_stores",
+    ]
+)
+
+
+def _apply(scope: Scope | None) -> None:
+    """Send role and settings in one round trip."""
+    if scope is None or scope.visible is None:
+        statements = [f"SET LOCAL {name} = ''" for name in SETTING_NAMES]
+        role = "NONE"
+    else:
+        statements = [
+            f"SET LOCAL {name} = '{value}'" for name, value in setting_values(scope.visible).items()
+        ]
+        role = f'"{settings.APP_ROLE}"'
+    if connection.settings_dict["USER"] != settings.APP_ROLE:
+        statements.append(f"SET LOCAL ROLE {role}")
+    with connection.cursor() as cursor:
+        cursor.execute("; ".join(statements))
+
+
+@contextmanager
+def _opened(scope: Scope) -> Iterator[Scope]:
+    if not connection.in_atomic_block:
+        raise ScopeRefused("A scope lives inside a transaction: open `tenant_transaction` first.")
+    outer = _current.get()
+    # The savepoint undoes this scope's settings when the block fails; the outer ones are sent
+    # again in either case, because a released savepoint keeps the inner ones.
+    with transaction.atomic():
+        _apply(scope)
+        token = _current.set(scope)
+        try:
+            yield scope
+        finally:
+            _current.reset(token)
+    _apply(outer)
+
+
+@contextmanager
+def open(visible: Visible) -> Iterator[Scope]:  # noqa: A001 - read as scope.open
+    """Let the block see what VISIBLE says and nothing else, as the app role."""
+    with _opened(Scope(visible, connection.schema_name)) as scope:
+        yield scope
+
+
+@contextmanager
+def bulk(*, reason: str) -> Iterator[Scope]:
+    """Let the block work on all rows as the owner role, for imports, resolution and roll-ups.
+
+    Only processes that hold the owner's credentials can; a web process is refused.
+    """
+    if settings.SLUICE_PROCESS != "bulk" or connection.settings_dict["USER"] == settings.APP_ROLE:
+        raise ScopeRefused(f"This process may not do bulk work ({reason}): it is the app role.")
+    outer = _current.get()
+    if outer is not None and not outer.is_bulk:
+        raise ScopeRefused(f"Bulk work ({reason}) cannot start inside a viewer's scope.")
+    with _opened(Scope(None, connection.schema_name, reason)) as scope:
+        yield scope
+
+
+@contextmanager
+def averaging() -> Iterator[Scope]:
+    """Let the block read brand metrics that the viewer may see only as an average.
+
+    The caller must return averages over at least three brands and no brand's own figure.
+    """
+    visible = current().visible
+    if visible is None:
+        raise ScopeRefused("Averages are read inside a viewer's scope.")
+    kinds = {kind: KindSets() for kind in Kind}
+    kinds[Kind.METRICS] = KindSets(all_brands=visible.averaged_brands)
+    with open(
+        replace(
+            visible,
+            kinds=kinds,
+            write_brands=frozenset(),
+            write_stores=frozenset(),
+            group_k=None,
+            _digest=[],
+        )
+    ) as scope:
+        yield scope

@@ -1,0 +1,273 @@
+"""The wall's table as one pure function: (viewer, effective modes, notices) → what is visible."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from brands.modes import Mode
+
+
+class Kind(StrEnum):
+    """A kind of member data; masked is contact data with its middle hidden."""
+
+    METRICS = "metrics"
+    PROFILE = "profile"
+    CONTACT = "contact"
+    MASKED = "masked"
+    ACTIVITY = "activity"
+
+
+class Sight(StrEnum):
+    """How much of one brand's data of one kind a viewer sees."""
+
+    ALL = "all"
+    OWN_STORES = "own_stores"
+    CONSENTED = "consented"
+    SUPPRESSED = "suppressed"
+    AVERAGES = "averages"
+    NONE = "none"
+
+
+class Reason(StrEnum):
+    """Why a cell of the table is as it is; the screens spell it out."""
+
+    OWN_BRAND = "own_brand"
+    OWN_STORE = "own_store"
+    CONTACT_NOT_ENGAGED = "contact_not_engaged"
+    ROLE_WITHOUT_CONTACT = "role_without_contact"
+    STORE_SEES_ITS_OWN = "store_sees_its_own"
+    HQ_FAN_MAX = "hq_fan_max"
+    HQ_MEMBER_MAX = "hq_member_max"
+    HQ_BRAND_MAX = "hq_brand_max"
+    SIBLINGS_FAN_MAX = "siblings_fan_max"
+    VIEWER_NOT_FAN_MAX = "viewer_not_fan_max"
+    SIBLING_MEMBER_MAX = "sibling_member_max"
+    SIBLING_BRAND_MAX = "sibling_brand_max"
+    NO_NOTICE = "no_notice"
+    NO_GRANT = "no_grant"
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Be a grant as the wall sees it: HQ, the holder of brands, or the holder of stores."""
+
+    is_hq: bool = False
+    brands: frozenset[int] = frozenset()
+    stores: frozenset[int] = frozenset()
+    # The brands of `stores`.
+    store_brands: frozenset[int] = frozenset()
+    # False for roles that never handle contact data, and for engagements that do not name it.
+    sees_contact: bool = True
+    is_read_only: bool = False
+
+
+@dataclass(frozen=True)
+class NoticeTerms:
+    """Be a notice as the wall sees it: its recipients and its kinds."""
+
+    id: int
+    names_group: bool = False
+    brands: frozenset[int] = frozenset()
+    kinds: frozenset[Kind] = frozenset()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Answer for one brand and one kind: how much is seen, why, and under which notices."""
+
+    sight: Sight
+    reason: Reason
+    notices: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class KindSets:
+    """Hold the sets that a policy of one kind compares a row with."""
+
+    all_brands: frozenset[int] = frozenset()
+    stores: frozenset[int] = frozenset()
+    consented_brands: frozenset[int] = frozenset()
+    notices: frozenset[int] = frozenset()
+    suppressed_brands: frozenset[int] = frozenset()
+
+    @property
+    def brands(self) -> frozenset[int]:
+        """Return every brand of which at least some rows may be seen by brand."""
+        return self.all_brands | self.consented_brands | self.suppressed_brands
+
+
+@dataclass(frozen=True)
+class Visible:
+    """Be the whole answer for one viewer: the table's cells and the sets made of them."""
+
+    viewer: Viewer
+    modes: Mapping[int, Mode]
+    cells: Mapping[tuple[int, Kind], Cell]
+    kinds: Mapping[Kind, KindSets]
+    averaged_brands: frozenset[int] = frozenset()
+    write_brands: frozenset[int] = frozenset()
+    write_stores: frozenset[int] = frozenset()
+    # The fewest persons a figure of the whole group may count; None where none may be read.
+    group_k: int | None = None
+    k: int = 10
+    _digest: list[str] = field(default_factory=list, compare=False, repr=False)
+
+    def cell(self, brand_id: int, kind: Kind) -> Cell:
+        """Return the table's answer for a brand and a kind; nothing for an unknown brand."""
+        return self.cells.get((brand_id, kind), Cell(Sight.NONE, Reason.NO_GRANT))
+
+    @property
+    def digest(self) -> str:
+        """Name these sets in a cache key: equal sets, equal digest."""
+        if not self._digest:
+            parts = [repr((self.group_k, self.k, sorted(self.averaged_brands)))]
+            for kind in Kind:
+                sets = self.kinds[kind]
+                parts.append(
+                    repr(
+                        [
+                            sorted(part)
+                            for part in (
+                                sets.all_brands,
+                                sets.stores,
+                                sets.consented_brands,
+                                sets.notices,
+                                sets.suppressed_brands,
+                            )
+                        ]
+                    )
+                )
+            self._digest.append(hashlib.sha256("|".join(parts).encode()).hexdigest()[:20])
+        return self._digest[0]
+
+
+def decide(
+    viewer: Viewer,
+    brand_id: int,
+    kind: Kind,
+    modes: Mapping[int, Mode],
+    notices: Iterable[NoticeTerms],
+) -> Cell:
+    """Return one cell of the wall's table: what VIEWER sees of one brand's data of one kind."""
+    if kind in (Kind.CONTACT, Kind.MASKED) and not viewer.sees_contact:
+        return Cell(Sight.NONE, Reason.CONTACT_NOT_ENGAGED)
+    if brand_id in viewer.brands:
+        return Cell(Sight.ALL, Reason.OWN_BRAND)
+    if brand_id in viewer.store_brands:
+        return Cell(Sight.OWN_STORES, Reason.OWN_STORE)
+    if viewer.is_hq:
+        return _decide_hq(kind, modes[brand_id], notices)
+    if not viewer.brands:
+        return Cell(Sight.NONE, Reason.STORE_SEES_ITS_OWN if viewer.stores else Reason.NO_GRANT)
+    return _decide_sibling(viewer, kind, modes[brand_id], modes, notices)
+
+
+def _decide_hq(kind: Kind, mode: Mode, notices: Iterable[NoticeTerms]) -> Cell:
+    if mode is Mode.FAN_MAX:
+        if kind is Kind.METRICS:
+            return Cell(Sight.ALL, Reason.HQ_FAN_MAX)
+        named = frozenset(
+            notice.id for notice in notices if notice.names_group and _covers(notice, kind)
+        )
+        return _consented(named, Reason.HQ_FAN_MAX)
+    if mode is Mode.MEMBER_MAX:
+        if kind in (Kind.METRICS, Kind.PROFILE):
+            return Cell(Sight.ALL, Reason.HQ_MEMBER_MAX)
+        return Cell(Sight.NONE, Reason.HQ_MEMBER_MAX)
+    if kind is Kind.METRICS:
+        return Cell(Sight.SUPPRESSED, Reason.HQ_BRAND_MAX)
+    return Cell(Sight.NONE, Reason.HQ_BRAND_MAX)
+
+
+def _decide_sibling(
+    viewer: Viewer,
+    kind: Kind,
+    mode: Mode,
+    modes: Mapping[int, Mode],
+    notices: Iterable[NoticeTerms],
+) -> Cell:
+    if mode is Mode.BRAND_MAX:
+        return Cell(Sight.NONE, Reason.SIBLING_BRAND_MAX)
+    if mode is Mode.MEMBER_MAX:
+        sight = Sight.AVERAGES if kind is Kind.METRICS else Sight.NONE
+        return Cell(sight, Reason.SIBLING_MEMBER_MAX)
+    open_brands = {brand for brand in viewer.brands if modes[brand] is Mode.FAN_MAX}
+    if not open_brands:
+        sight = Sight.AVERAGES if kind is Kind.METRICS else Sight.NONE
+        return Cell(sight, Reason.VIEWER_NOT_FAN_MAX)
+    if kind is Kind.METRICS:
+        return Cell(Sight.ALL, Reason.SIBLINGS_FAN_MAX)
+    if kind is Kind.CONTACT:
+        # A sibling sees contact data masked only: that is the kind "masked".
+        return Cell(Sight.NONE, Reason.SIBLINGS_FAN_MAX)
+    named = frozenset(
+        notice.id for notice in notices if notice.brands & open_brands and _covers(notice, kind)
+    )
+    return _consented(named, Reason.SIBLINGS_FAN_MAX)
+
+
+def _covers(notice: NoticeTerms, kind: Kind) -> bool:
+    return (Kind.CONTACT if kind is Kind.MASKED else kind) in notice.kinds
+
+
+def _consented(notices: frozenset[int], reason: Reason) -> Cell:
+    if not notices:
+        return Cell(Sight.NONE, Reason.NO_NOTICE)
+    return Cell(Sight.CONSENTED, reason, notices)
+
+
+def visibility(
+    viewer: Viewer,
+    modes: Mapping[int, Mode],
+    notices: Iterable[NoticeTerms],
+    *,
+    k: int = 10,
+) -> Visible:
+    """Return everything VIEWER may see in a group whose brands have these effective modes."""
+    notices = tuple(notices)
+    cells = {
+        (brand_id, kind): decide(viewer, brand_id, kind, modes, notices)
+        for brand_id in modes
+        for kind in Kind
+    }
+    kinds = {kind: _sets(kind, viewer, cells) for kind in Kind}
+    averaged = frozenset(
+        brand_id for brand_id, mode in modes.items() if mode is not Mode.BRAND_MAX and viewer.brands
+    )
+    may_write = not viewer.is_read_only
+    return Visible(
+        viewer=viewer,
+        modes=modes,
+        cells=cells,
+        kinds=kinds,
+        averaged_brands=averaged,
+        write_brands=viewer.brands if may_write else frozenset(),
+        write_stores=viewer.stores if may_write else frozenset(),
+        group_k=_group_k(viewer, kinds[Kind.METRICS], k),
+        k=k,
+    )
+
+
+def _group_k(viewer: Viewer, metrics: KindSets, k: int) -> int | None:
+    if not viewer.is_hq:
+        return None
+    return k if metrics.suppressed_brands else 0
+
+
+def _sets(kind: Kind, viewer: Viewer, cells: Mapping[tuple[int, Kind], Cell]) -> KindSets:
+    by_sight: dict[Sight, set[int]] = {sight: set() for sight in Sight}
+    notices: set[int] = set()
+    for (brand_id, cell_kind), cell in cells.items():
+        if cell_kind is kind:
+            by_sight[cell.sight].add(brand_id)
+            notices |= cell.notices
+    return KindSets(
+        all_brands=frozenset(by_sight[Sight.ALL]),
+        stores=viewer.stores if by_sight[Sight.OWN_STORES] else frozenset(),
+        consented_brands=frozenset(by_sight[Sight.CONSENTED]),
+        notices=frozenset(notices),
+        suppressed_brands=frozenset(by_sight[Sight.SUPPRESSED]),
+    )

@@ -1,0 +1,1 @@
+"""Campaigns and reach; their models come with the first campaign."""

@@ -1,0 +1,15 @@
+"""URLs of a group's site."""
+
+from django.urls import include, path
+
+from tenants.sites import group_site
+
+urlpatterns = [
+    path("admin/", group_site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("tenants.urls_group")),
+    path("", include("brands.urls")),
+    path("", include("members.urls")),
+]
+
+handler403 = handler404 = "config.views.not_found"

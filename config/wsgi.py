@@ -1,0 +1,10 @@
+"""Serve the web: always as the app role, which row-level security binds."""
+
+import os
+
+os.environ["SLUICE_PROCESS"] = "web"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = get_wsgi_application()

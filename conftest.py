@@ -1,0 +1,222 @@
+"""Two groups, a cast of people, and the wall's scopes, for every test."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from brands.models import Brand, BusinessUnit, Notice, Store
+from brands.modes import Mode
+from brands.selectors import visible_for_grant
+from brands.services import mode_change
+from brands.wall import scope
+from tenants.context import tenant_transaction
+from tenants.migration import migrate_public
+from tenants.models import Engagement, Grant, ServiceProvider, Tenant, User
+from tenants.provisioning import tenant_provision
+from tenants.roles import Level, Role
+
+PASSWORD = "a long enough passphrase"
+
+
+@pytest.fixture(autouse=True)
+def _plain_settings(settings, tmp_path):
+    """Keep tests off the network and out of the media folder; hash passwords fast."""
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    settings.CELERY_TASK_ALWAYS_EAGER = True
+    settings.SECURE_SSL_REDIRECT = False
+    settings.REQUIRE_SECOND_FACTOR = False
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Add the app role's privileges and two provisioned groups, once per run."""
+    with django_db_blocker.unblock():
+        migrate_public()
+        for schema_name, name in (("acme", "Acme Group"), ("globex", "Globex Group")):
+            if not Tenant.objects.filter(schema_name=schema_name).exists():
+                _build_group(schema_name, name)
+
+
+def _build_group(schema_name: str, name: str) -> None:
+    tenant = Tenant.objects.create(
+        schema_name=schema_name, name=name, currency="CNY", time_zone="Asia/Shanghai"
+    )
+    tenant = tenant_provision(tenant=tenant)
+    with tenant_transaction(tenant):
+        food = BusinessUnit.objects.create(code="food", name="Food")
+        brands = [
+            Brand.objects.create(code="tea", name="Tea House", business_unit=food),
+            Brand.objects.create(code="bakery", name="Bakery", business_unit=food),
+            Brand.objects.create(code="spa", name="Spa"),
+        ]
+        for brand in brands:
+            for number in (1, 2):
+                Store.objects.create(
+                    brand=brand, code=f"{brand.code}-{number}", name=f"{brand.name} {number}"
+                )
+        notice = Notice.objects.create(
+            version="1",
+            title="Group notice",
+            text="…",
+            purposes="Service",
+            names_group=True,
+            covers_profile=True,
+            covers_contact=True,
+            covers_activity=True,
+            effective_from=timezone.now() - dt.timedelta(days=1),
+        )
+        notice.recipients.set(brands)
+        mode_change(mode=Mode.MEMBER_MAX, acting_user=None)
+
+
+@pytest.fixture
+def acme(db) -> Tenant:
+    """Return the group most tests look at: brands tea, bakery (unit food) and spa."""
+    return Tenant.objects.get(schema_name="acme")
+
+
+@pytest.fixture
+def globex(db) -> Tenant:
+    """Return the other group, of the same shape, to whom acme's data means nothing."""
+    return Tenant.objects.get(schema_name="globex")
+
+
+@pytest.fixture
+def in_acme(acme) -> Iterator[Tenant]:
+    """Run the test inside acme's schema, as the owner role and with no scope open."""
+    with tenant_transaction(acme):
+        yield acme
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Hold one person per role in acme, and an outsider."""
+
+    group_admin: User
+    second_admin: User
+    analyst: User
+    unit_manager: User
+    brand_manager: User
+    sibling_manager: User
+    store_manager: User
+    guide: User
+    provider_operator: User
+    platform_operator: User
+    outsider: User
+
+    def members(self) -> dict[str, User]:
+        """Return name → person."""
+        return dict(vars(self))
+
+
+def _person(name: str) -> User:
+    return User.objects.create_user(f"{name}@example.com", PASSWORD, name=name)
+
+
+@pytest.fixture
+def cast(acme, globex) -> Cast:
+    """Return the cast: HQ, unit food, brands tea and bakery, store tea-1, a provider, an outsider.
+
+    The provider operator acts as tea's brand manager under an engagement without contact data.
+    The outsider is globex's HQ admin.
+    """
+    with tenant_transaction(acme):
+        food = BusinessUnit.objects.get(code="food")
+        tea, bakery = Brand.objects.get(code="tea"), Brand.objects.get(code="bakery")
+        store = Store.objects.get(code="tea-1")
+    provider = ServiceProvider.objects.create(name="Provider")
+    today = timezone.now().date()
+    engagement = Engagement.objects.create(
+        provider=provider,
+        tenant=acme,
+        purpose="Operate",
+        starts_on=today - dt.timedelta(days=1),
+        ends_on=today + dt.timedelta(days=30),
+    )
+    people = {name: _person(name) for name in Cast.__dataclass_fields__}
+
+    def grant(name: str, role: Role, level: Level, place: object = None, **fields: object) -> None:
+        Grant.objects.create(
+            user=people[name],
+            role=role,
+            level=level,
+            tenant=fields.pop("tenant", acme),
+            place_id=place.pk if place else None,
+            place_name=str(place) if place else "",
+            **fields,
+        )
+
+    grant("group_admin", Role.HQ_ADMIN, Level.GROUP)
+    grant("second_admin", Role.HQ_ADMIN, Level.GROUP)
+    grant("analyst", Role.HQ_ANALYST, Level.GROUP)
+    grant("unit_manager", Role.UNIT_MANAGER, Level.UNIT, food)
+    grant("brand_manager", Role.BRAND_MANAGER, Level.BRAND, tea)
+    grant("sibling_manager", Role.BRAND_MANAGER, Level.BRAND, bakery)
+    grant("store_manager", Role.STORE_MANAGER, Level.STORE, store)
+    grant("guide", Role.GUIDE, Level.STORE, store)
+    grant("provider_operator", Role.BRAND_MANAGER, Level.BRAND, tea, engagement=engagement)
+    grant(
+        "provider_operator", Role.PROVIDER_OPERATOR, Level.PROVIDER, tenant=None, provider=provider
+    )
+    grant("platform_operator", Role.PLATFORM_OPERATOR, Level.PLATFORM, tenant=None)
+    grant("outsider", Role.HQ_ADMIN, Level.GROUP, tenant=globex)
+    for name, user in people.items():
+        tenant = globex if name == "outsider" else acme
+        user.acting_grant = user.grants.filter(tenant=tenant).first() or user.grants.first()
+    return Cast(**people)
+
+
+Seeing = Callable[[User], AbstractContextManager[scope.Scope]]
+
+
+@pytest.fixture
+def seeing(acme) -> Seeing:
+    """Return a context manager: acme through a person's scope, as the app role."""
+
+    @contextmanager
+    def as_person(user: User) -> Iterator[scope.Scope]:
+        with tenant_transaction(acme):
+            visible = visible_for_grant(user.acting_grant, k=acme.k)
+            with scope.open(visible) as opened:
+                yield opened
+
+    return as_person
+
+
+@pytest.fixture
+def visit() -> Callable[..., Client]:
+    """Return a function that logs a person in on a group's host and returns the client."""
+
+    def log_in(user: User | None, host: str = "acme.localhost") -> Client:
+        client = Client(headers={"host": host})
+        if user is not None:
+            client.force_login(user, backend="tenants.backends.GrantBackend")
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def rows_of() -> Callable[[str], list[tuple]]:
+    """Return a function that reads by raw SQL on the current connection."""
+
+    def read(sql: str, params: list | None = None) -> list[tuple]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.fetchall()
+
+    return read

@@ -1,0 +1,98 @@
+"""Contact data: normalised, keyed, sealed, masked."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+import unicodedata
+
+import phonenumbers
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from members.keys import GroupKeys
+from members.models import Contact, Identity
+
+# A mainland mobile as people write it: 11 digits from 13 to 19, the country code optional.
+_MAINLAND_MOBILE = re.compile(r"^(?:\+?86)?(1[3-9]\d{9})$")
+_EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+_PUNCTUATION = str.maketrans("", "", " -()\t　")
+
+
+def normalise_phone(value: str, region: str = "CN") -> str:
+    """Return a phone number as E.164; raises ValueError where it is none."""
+    compact = unicodedata.normalize("NFKC", value).translate(_PUNCTUATION)
+    if match := _MAINLAND_MOBILE.match(compact):
+        return f"+86{match[1]}"
+    try:
+        number = phonenumbers.parse(compact, region)
+    except phonenumbers.NumberParseException as error:
+        raise ValueError("not a phone number") from error
+    if not phonenumbers.is_possible_number(number):
+        raise ValueError("not a phone number")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normalise_email(value: str) -> str:
+    """Return an e-mail address in lower case; raises ValueError where it is none."""
+    compact = unicodedata.normalize("NFKC", value).strip().lower()
+    if len(compact) > 254 or not _EMAIL.match(compact):
+        raise ValueError("not an e-mail address")
+    return compact
+
+
+def normalise_code(value: str) -> str:
+    """Return a card number or unionid without blanks at its ends."""
+    return unicodedata.normalize("NFKC", value).strip()
+
+
+def identity_key(keys: GroupKeys, kind: str, normalised: str) -> bytes:
+    """Return the 16-byte key under which a normalised identifier is found in this group."""
+    return hmac.digest(keys.index, f"{kind}:{normalised}".encode(), "sha256")[:16]
+
+
+def find_keys(keys: GroupKeys, text: str, region: str = "CN") -> dict[str, bytes]:
+    """Return Contact key column → key for everything TEXT could be: phone, e-mail, card."""
+    found = {"card_key": identity_key(keys, Identity.Kind.CARD, normalise_code(text))}
+    try:
+        phone = normalise_phone(text, region)
+        found["phone_key"] = identity_key(keys, Identity.Kind.PHONE, phone)
+    except ValueError:
+        pass
+    try:
+        email = normalise_email(text)
+        found["email_key"] = identity_key(keys, Identity.Kind.EMAIL, email)
+    except ValueError:
+        pass
+    return found
+
+
+def seal(keys: GroupKeys, fields: dict[str, str]) -> bytes:
+    """Return contact fields encrypted with the group's data key (AES-256-GCM, random nonce)."""
+    nonce = os.urandom(12)
+    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    return nonce + AESGCM(keys.data).encrypt(nonce, text, None)
+
+
+def unseal(keys: GroupKeys, contact: Contact) -> dict[str, str]:
+    """Return the contact fields of a row: name, phone, email, unionid, card_no, birthday."""
+    blob = bytes(contact.sealed)
+    return json.loads(AESGCM(keys.data).decrypt(blob[:12], blob[12:], None))
+
+
+def mask_name(name: str) -> str:
+    """Return the first character and asterisks: 张** or J***."""
+    return f"{name[0]}{'*' * min(max(len(name) - 1, 1), 3)}" if name else ""
+
+
+def mask_phone(phone: str) -> str:
+    """Return an E.164 number with its middle hidden: 138****5678."""
+    national = phone.removeprefix("+86")
+    return f"{national[:3]}****{national[-4:]}" if len(national) >= 8 else "****"
+
+
+def mask_email(email: str) -> str:
+    """Return the first letter and the domain: j***@example.com."""
+    name, _, domain = email.partition("@")
+    return f"{name[0]}***@{domain}" if name and domain else ""

@@ -1,0 +1,122 @@
+"""Import jobs, and what an import still has to bring up to date."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from brands.models import OWNER_ONLY
+from brands.wall.models import Wall, Walled
+from brands.wall.visibility import Kind
+
+
+class ImportJob(Walled):
+    """Be one file on its way in: state, progress, checkpoint, result. Holds counts, no contact."""
+
+    wall = Wall(Kind.METRICS, is_writable=True)
+
+    class Kind(models.TextChoices):
+        MEMBERS = "members", _("Members")
+        ORDERS = "orders", _("Orders")
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded", _("Waiting for its columns")
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State.choices, default=State.UPLOADED
+    )
+    file_name = models.CharField(_("file"), max_length=200)
+    # Where the upload is kept until it is imported, relative to MEDIA_ROOT; or a path of a command.
+    path = models.CharField(max_length=500)
+    file_digest = models.CharField(max_length=64, blank=True)
+    encoding = models.CharField(_("encoding"), max_length=20, blank=True)
+    delimiter = models.CharField(max_length=1, blank=True)
+    # Field name → column heading of the file.
+    mapping = models.JSONField(_("columns"), default=dict, blank=True)
+    bytes_total = models.BigIntegerField(default=0)
+    # Everything before this byte of the file is committed; the next run starts here.
+    checkpoint = models.BigIntegerField(default=0)
+    # Line of the file at the checkpoint, the header being line 1.
+    checkpoint_line = models.BigIntegerField(default=0)
+    rows_read = models.BigIntegerField(_("rows read"), default=0)
+    rows_created = models.BigIntegerField(_("created"), default=0)
+    rows_updated = models.BigIntegerField(_("changed"), default=0)
+    rows_unchanged = models.BigIntegerField(_("unchanged"), default=0)
+    rows_rejected = models.BigIntegerField(_("rejected"), default=0)
+    # Where the rejected rows are, relative to MEDIA_ROOT.
+    rejected_path = models.CharField(max_length=500, blank=True)
+    phase = models.CharField(_("phase"), max_length=40, blank=True)
+    is_cancel_asked = models.BooleanField(default=False)
+    error = models.TextField(_("error"), blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+    )
+    created_by_name = models.CharField(_("by"), max_length=120, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta(Walled.Meta):
+        abstract = False
+        verbose_name = _("import")
+        verbose_name_plural = _("imports")
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["brand", "-id"])]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+    @property
+    def is_finished(self) -> bool:
+        """Tell whether nothing more will happen to the job by itself."""
+        return self.state in {self.State.DONE, self.State.FAILED, self.State.CANCELLED}
+
+    @property
+    def progress(self) -> float:
+        """Return the part of the file that is committed, from 0 to 1."""
+        if self.state == self.State.DONE:
+            return 1.0
+        return min(self.checkpoint / self.bytes_total, 1.0) if self.bytes_total else 0.0
+
+
+class PendingRollup(models.Model):
+    """Mark a store's day whose roll-ups are older than its facts."""
+
+    app_privileges = OWNER_ONLY
+
+    brand_id = models.BigIntegerField()
+    # Zero where the order names no store.
+    store_id = models.BigIntegerField()
+    day = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand_id", "store_id", "day"], name="%(app_label)s_%(class)s_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand_id}/{self.store_id} {self.day}"
+
+
+class PendingTotal(models.Model):
+    """Mark a profile whose totals are older than its orders."""
+
+    app_privileges = OWNER_ONLY
+
+    profile_id = models.BigIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return str(self.profile_id)

@@ -1,0 +1,159 @@
+"""Profiles with their contact data, masked and encrypted, and their consents."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from brands.models import Guide, Notice
+from brands.wall.models import Wall, Walled
+from brands.wall.visibility import Kind
+from members.models.people import Person
+
+
+class Profile(Walled):
+    """Be the relation of a person to a brand: a member who registered, or a fan who follows."""
+
+    wall = Wall(Kind.PROFILE)
+
+    class Gender(models.TextChoices):
+        FEMALE = "f", _("Female")
+        MALE = "m", _("Male")
+        UNKNOWN = "", _("Not known")
+
+    person = models.ForeignKey(
+        Person, models.PROTECT, related_name="profiles", verbose_name=_("person")
+    )
+    member_no = models.CharField(_("member number"), max_length=64)
+    is_member = models.BooleanField(
+        _("member"), default=True, help_text=_("A fan who only follows is not a member.")
+    )
+    gender = models.CharField(_("gender"), max_length=1, choices=Gender.choices, blank=True)
+    guide = models.ForeignKey(
+        Guide,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("guide"),
+    )
+    registered_on = models.DateField(_("member since"), null=True, blank=True)
+    # Totals over the profile's orders, kept by the importer; money in minor units.
+    orders = models.IntegerField(_("orders"), default=0)
+    sales = models.BigIntegerField(_("sales"), default=0)
+    first_order_at = models.DateTimeField(_("first order"), null=True, blank=True)
+    last_order_at = models.DateTimeField(_("last order"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta(Walled.Meta):
+        abstract = False
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand", "member_no"], name="%(app_label)s_%(class)s_number_once_per_brand"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["brand", "id"]),
+            models.Index(fields=["store", "id"]),
+            models.Index(fields=["brand", "-sales", "-id"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.member_no
+
+
+class Contact(Walled):
+    """Hold a profile's contact data, encrypted, and the keys it is found by."""
+
+    wall = Wall(Kind.CONTACT)
+
+    profile = models.OneToOneField(
+        Profile, models.CASCADE, primary_key=True, related_name="contact"
+    )
+    # 12 bytes nonce, then the JSON of the fields under AES-256-GCM with the group's data key.
+    sealed = models.BinaryField()
+    key_version = models.PositiveSmallIntegerField(default=1)
+    # HMAC over the normalised fields, so that the same data is not sealed and written again.
+    fingerprint = models.BinaryField(max_length=16)
+    phone_key = models.BinaryField(max_length=16, null=True)
+    email_key = models.BinaryField(max_length=16, null=True)
+    card_key = models.BinaryField(max_length=16, null=True)
+    unionid_key = models.BinaryField(max_length=16, null=True)
+    is_generated = models.BooleanField(_("invented"), default=False)
+
+    class Meta(Walled.Meta):
+        abstract = False
+        indexes = [
+            models.Index(
+                fields=["phone_key"],
+                condition=models.Q(phone_key__isnull=False),
+                name="members_contact_phone",
+            ),
+            models.Index(
+                fields=["card_key"],
+                condition=models.Q(card_key__isnull=False),
+                name="members_contact_card",
+            ),
+            models.Index(
+                fields=["email_key"],
+                condition=models.Q(email_key__isnull=False),
+                name="members_contact_email",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.profile_id}"
+
+
+class MaskedContact(Walled):
+    """Hold what may be shown of a profile's contact data where its middle is hidden."""
+
+    wall = Wall(Kind.MASKED)
+
+    profile = models.OneToOneField(Profile, models.CASCADE, primary_key=True, related_name="masked")
+    name = models.CharField(_("name"), max_length=80, blank=True)
+    phone = models.CharField(_("phone"), max_length=32, blank=True)
+    email = models.CharField(_("e-mail"), max_length=120, blank=True)
+
+    class Meta(Walled.Meta):
+        abstract = False
+
+    def __str__(self) -> str:
+        return self.name or f"{self.profile_id}"
+
+
+class Consent(Walled):
+    """Append one answer of a person to one notice; the latest answer holds (PIPL art. 13–15)."""
+
+    wall = Wall(Kind.PROFILE)
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="consents")
+    profile = models.ForeignKey(
+        Profile, models.PROTECT, related_name="consents", verbose_name=_("collected from")
+    )
+    answered_notice = models.ForeignKey(
+        Notice, models.PROTECT, related_name="+", verbose_name=_("notice")
+    )
+    is_given = models.BooleanField(_("given"))
+    answered_at = models.DateTimeField(_("at"))
+    channel = models.CharField(_("channel"), max_length=40, blank=True)
+    evidence = models.CharField(_("evidence"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("recorded"), auto_now_add=True)
+
+    class Meta(Walled.Meta):
+        abstract = False
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["profile", "answered_notice", "is_given", "answered_at"],
+                name="%(app_label)s_%(class)s_answer_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.answered_notice_id}: {self.is_given}"

@@ -1,0 +1,5 @@
+"""Pages of members and imports."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

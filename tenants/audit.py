@@ -1,0 +1,37 @@
+"""Write the audit: one event for every write a person makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, models
+
+from tenants.models import AuditEvent, User
+
+
+def record(
+    *,
+    acting_user: User | None,
+    action: str,
+    target: models.Model | None = None,
+    changes: dict[str, Any] | None = None,
+    target_name: str = "",
+) -> AuditEvent:
+    """Append an event about TARGET in the group of the current transaction.
+
+    `changes` holds field → [before, after] and never contact data.
+    """
+    grant = acting_user.acting_grant if acting_user else None
+    tenant_id = getattr(connection.tenant, "pk", None) or (grant.tenant_id if grant else None)
+    return AuditEvent.objects.create(
+        tenant_id=tenant_id,
+        user=acting_user,
+        user_name=str(acting_user)[:120] if acting_user else "system",
+        role=str(grant)[:200] if grant else "",
+        engagement_id=grant.engagement_id if grant else None,
+        action=action,
+        target_type=target._meta.label_lower if target is not None else "",
+        target_id=str(target.pk) if target is not None else "",
+        target_name=(target_name or (str(target) if target is not None else ""))[:200],
+        changes=changes or {},
+    )

@@ -1,0 +1,65 @@
+"""System checks of the platform: who this process connects as."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connection
+
+# Minors with the row-security fixes, by major version.
+_FIXED_MINORS = {15: 14, 16: 10, 17: 6, 18: 0}
+
+
+@register(Tags.database)
+def app_role_is_bound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse to run when the app role could step over row-level security."""
+    found: list[CheckMessage] = []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s", [settings.APP_ROLE]
+        )
+        row = cursor.fetchone()
+        if row is None:
+            found.append(Error(f"The database has no role {settings.APP_ROLE}.", id="sluice.E001"))
+        elif any(row):
+            found.append(
+                Error(
+                    f"The role {settings.APP_ROLE} is a superuser or has BYPASSRLS: "
+                    "the wall between brands would not bind it.",
+                    hint=f"ALTER ROLE {settings.APP_ROLE} NOSUPERUSER NOBYPASSRLS;",
+                    id="sluice.E002",
+                )
+            )
+        cursor.execute(
+            "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') "
+            "AND pg_get_userbyid(relowner) = %s",
+            [settings.APP_ROLE],
+        )
+        if cursor.fetchone()[0]:
+            found.append(
+                Error(
+                    f"The role {settings.APP_ROLE} owns tables: an owner is not bound by policies.",
+                    id="sluice.E003",
+                )
+            )
+        cursor.execute("SELECT current_user")
+        current = cursor.fetchone()[0]
+        if settings.SLUICE_PROCESS != "bulk" and current != settings.APP_ROLE:
+            found.append(
+                Error(
+                    f"This process connects as {current}; web and scoped processes must connect "
+                    f"as {settings.APP_ROLE}.",
+                    id="sluice.E004",
+                )
+            )
+        version = connection.connection.info.server_version
+    major, minor = version // 10000, version % 10000
+    if major < 15 or minor < _FIXED_MINORS.get(major, 0):
+        found.append(
+            Error(
+                f"PostgreSQL {major}.{minor} lacks fixes to row-level security.",
+                hint="Use 15.14, 16.10, 17.6, 18 or later.",
+                id="sluice.E005",
+            )
+        )
+    return found

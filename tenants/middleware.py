@@ -1,0 +1,85 @@
+"""Find the group a host belongs to, and the grant a person acts under there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
+from django.urls import set_urlconf
+
+from tenants.models import Domain, Grant, Tenant
+from tenants.selectors import current_grants
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class HostMiddleware:
+    """Set the group, and the brand where the host names one; an unknown host is 404."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        connection.set_schema_to_public()
+        request.tenant = None
+        request.host_brand_id = None
+        try:
+            host = request.get_host()
+        except DisallowedHost:
+            return HttpResponseNotFound()
+        if host.split(":")[0] == settings.PLATFORM_HOST.split(":")[0]:
+            request.urlconf = settings.PLATFORM_URLCONF
+            set_urlconf(request.urlconf)
+            return self.get_response(request)
+        domain = (
+            Domain.objects.select_related("tenant")
+            .filter(domain=host.split(":")[0], tenant__status=Tenant.Status.ACTIVE)
+            .first()
+        )
+        if domain is None:
+            return HttpResponseNotFound()
+        request.tenant = domain.tenant
+        request.host_brand_id = domain.brand_id
+        connection.set_tenant(domain.tenant)
+        try:
+            return self.get_response(request)
+        finally:
+            connection.set_schema_to_public()
+
+
+class GrantMiddleware:
+    """Authorise every request by a grant that holds now; a stranger to this host gets 404."""
+
+    SESSION_KEY = "acting_grant"
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.grants = []
+        request.grant = None
+        if request.user.is_authenticated:
+            request.grants = current_grants(user=request.user, tenant=request.tenant)
+            request.grant = self._chosen(request)
+            request.user.acting_grant = request.grant
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable, args: tuple, kwargs: dict
+    ) -> HttpResponse | None:
+        """Refuse a person without a grant here, except on pages anyone may open."""
+        if not getattr(view, "login_required", True) or not request.user.is_authenticated:
+            return None
+        if request.grant is None and not getattr(view, "is_open_to_strangers", False):
+            raise Http404
+        return None
+
+    def _chosen(self, request: HttpRequest) -> Grant | None:
+        chosen = request.session.get(self.SESSION_KEY)
+        for grant in request.grants:
+            if grant.pk == chosen:
+                return grant
+        return request.grants[0] if request.grants else None

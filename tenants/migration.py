@@ -1,0 +1,75 @@
+"""Bring the public schema and every group's schema to today's models, policies and privileges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
+
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+from tenants.provisioning import schema_parts, tenant_models
+
+# Public tables that the app role may only add to, or only read.
+_APPEND_ONLY = {"tenants_auditevent"}
+_READ_ONLY = {"django_migrations", "django_content_type"}
+
+
+def public_privileges() -> list[str]:
+    """Return the statements that give the app role what it needs in the public schema."""
+    role = f'"{settings.APP_ROLE}"'
+    tenant_tables = {model._meta.db_table for model in tenant_models()}
+    tables = {
+        model._meta.db_table
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.managed and model._meta.db_table not in tenant_tables
+    }
+    tables.add(MigrationRecorder.Migration._meta.db_table)
+    lines = [f"GRANT USAGE ON SCHEMA public TO {role};"]
+    for table in sorted(tables):
+        if table in _READ_ONLY:
+            granted = "SELECT"
+        elif table in _APPEND_ONLY:
+            granted = "SELECT, INSERT"
+        else:
+            granted = "SELECT, INSERT, UPDATE, DELETE"
+        lines += [
+            f'REVOKE ALL ON public."{table}" FROM {role};',
+            f'GRANT {granted} ON public."{table}" TO {role};',
+        ]
+    return lines
+
+
+def migrate_public(*, verbosity: int = 0) -> None:
+    """Migrate the public schema and set the app role's privileges there."""
+    call_command("migrate_schemas", shared=True, interactive=False, verbosity=verbosity)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("\n".join(public_privileges()))
+
+
+def migrate_group(tenant: Tenant) -> int:
+    """Migrate one group's schema in one transaction; return how many migrations ran."""
+    with tenant_transaction(tenant):
+        executor = MigrationExecutor(connection)
+        targets = executor.loader.graph.leaf_nodes()
+        plan = executor.migration_plan(targets)
+        if plan:
+            executor.migrate(targets, plan=plan)
+        with connection.cursor() as cursor:
+            cursor.execute("\n".join(schema_parts()))
+    return len(plan)
+
+
+def migrate_groups(*, say: Callable[[str], None] = lambda line: None) -> None:
+    """Migrate every group's schema, one transaction each; safe to run again after a stop."""
+    tenants = list(
+        Tenant.objects.filter(status__in=[Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED])
+    )
+    for number, tenant in enumerate(tenants, start=1):
+        ran = migrate_group(tenant)
+        say(f"{number}/{len(tenants)} {tenant.schema_name}: {ran} migrations")

@@ -1,0 +1,73 @@
+"""django-tenants' database wrapper, with the schema set for one transaction at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.utils import DatabaseError
+from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
+from django_tenants.utils import get_public_schema_name, quote_schema_name
+
+_UNKNOWN = ["?"]
+
+
+class DatabaseWrapper(TenantsDatabaseWrapper):
+    """Set the search path with SET LOCAL, so no pooled connection carries a group's path onward.
+
+    Outside a transaction only the public schema (the server's default path) is reachable: a query
+    for a group's table there fails instead of reading another group's rows.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._local_path: list[str] | None = None
+        super().__init__(*args, **kwargs)
+
+    def _handle_search_path(self, cursor: Any = None) -> None:
+        if self._setting_search_path or self.autocommit or self.connection is None:
+            return
+        wanted = self._get_cursor_search_paths()
+        if self._local_path == wanted:
+            return
+        if self._local_path is None and wanted == [get_public_schema_name()]:
+            return
+        self._setting_search_path = True
+        path_cursor = self.connection.cursor() if cursor is None else cursor
+        try:
+            path = ", ".join(quote_schema_name(schema) for schema in wanted)
+            path_cursor.execute(f"SET LOCAL search_path = {path}")
+        except DatabaseError:
+            # The transaction is already broken; only a rollback can follow.
+            self._local_path = _UNKNOWN
+        else:
+            self._local_path = wanted
+        finally:
+            self._setting_search_path = False
+            if cursor is None:
+                path_cursor.close()
+
+    def close(self) -> None:
+        """Forget the path with the connection."""
+        self._local_path = None
+        super().close()
+
+    def commit(self) -> None:
+        """Forget the path: the server does at the same moment."""
+        super().commit()
+        self._local_path = None
+
+    def rollback(self) -> None:
+        """Forget the path: the server does at the same moment."""
+        super().rollback()
+        self._local_path = None
+
+    def savepoint_rollback(self, sid: str) -> None:
+        """Set the path anew: what was set after the savepoint is undone."""
+        try:
+            super().savepoint_rollback(sid)
+        finally:
+            self._local_path = _UNKNOWN
+
+    def set_autocommit(self, autocommit: bool, **kwargs: Any) -> None:
+        """Start every transaction with the server's own path."""
+        super().set_autocommit(autocommit, **kwargs)
+        self._local_path = None

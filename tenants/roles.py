@@ -1,0 +1,111 @@
+"""The one table of roles and what each may do."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """What a grant lets its holder be."""
+
+    PLATFORM_OPERATOR = "platform_operator", _("Platform operator")
+    PROVIDER_OPERATOR = "provider_operator", _("Service provider operator")
+    HQ_ADMIN = "hq_admin", _("HQ admin")
+    HQ_ANALYST = "hq_analyst", _("HQ analyst")
+    UNIT_MANAGER = "unit_manager", _("Business unit manager")
+    BRAND_MANAGER = "brand_manager", _("Brand manager")
+    STORE_MANAGER = "store_manager", _("Store manager")
+    GUIDE = "guide", _("Guide")
+
+
+class Level(models.TextChoices):
+    """Where in the hierarchy a grant reaches."""
+
+    PLATFORM = "platform", _("Platform")
+    PROVIDER = "provider", _("Service provider")
+    GROUP = "group", _("Group")
+    UNIT = "unit", _("Business unit")
+    BRAND = "brand", _("Brand")
+    STORE = "store", _("Store")
+
+
+# Which levels a role may be granted at.
+LEVELS: dict[Role, frozenset[Level]] = {
+    Role.PLATFORM_OPERATOR: frozenset({Level.PLATFORM}),
+    Role.PROVIDER_OPERATOR: frozenset({Level.PROVIDER}),
+    Role.HQ_ADMIN: frozenset({Level.GROUP}),
+    Role.HQ_ANALYST: frozenset({Level.GROUP}),
+    Role.UNIT_MANAGER: frozenset({Level.UNIT}),
+    Role.BRAND_MANAGER: frozenset({Level.BRAND}),
+    Role.STORE_MANAGER: frozenset({Level.STORE}),
+    Role.GUIDE: frozenset({Level.STORE}),
+}
+
+HQ_ROLES = frozenset({Role.HQ_ADMIN, Role.HQ_ANALYST})
+PLATFORM_ROLES = frozenset({Role.PLATFORM_OPERATOR, Role.PROVIDER_OPERATOR})
+
+
+def _model(app: str, *names: str, actions: str = "view add change delete") -> frozenset[str]:
+    return frozenset(f"{app}.{action}_{name}" for name in names for action in actions.split())
+
+
+_HIERARCHY = _model("brands", "businessunit", "brand", "store", "guide", "channelaccount")
+_VIEW_HIERARCHY = _model(
+    "brands", "businessunit", "brand", "store", "guide", "channelaccount", actions="view"
+)
+_OWN_STORES = _model("brands", "store", "guide", "channelaccount")
+_READ = frozenset({"members.view_profile", "members.view_order", "brands.view_dashboard"})
+_IMPORTS = frozenset({"members.view_importjob", "members.add_importjob"})
+
+# Seeing rows is the wall's business; these say which acts and pages a role has at all.
+PERMISSIONS: dict[Role, frozenset[str]] = {
+    Role.PLATFORM_OPERATOR: frozenset(
+        {
+            *_model(
+                "tenants", "tenant", "domain", "user", "grant", "serviceprovider", "engagement"
+            ),
+            "tenants.provision_tenant",
+            "tenants.view_auditevent",
+        }
+    ),
+    Role.PROVIDER_OPERATOR: frozenset({"tenants.view_tenant", "tenants.view_engagement"}),
+    Role.HQ_ADMIN: frozenset(
+        {
+            *_HIERARCHY,
+            *_READ,
+            *_model("tenants", "grant"),
+            *_model("brands", "notice", actions="view add change"),
+            "brands.view_modechange",
+            "brands.add_modechange",
+            "members.view_importjob",
+            "members.view_consent",
+            "tenants.view_auditevent",
+        }
+    ),
+    Role.HQ_ANALYST: frozenset(
+        {*_VIEW_HIERARCHY, *_READ, "brands.view_modechange", "brands.view_notice"}
+    ),
+    Role.UNIT_MANAGER: frozenset(
+        {
+            *_VIEW_HIERARCHY,
+            *_OWN_STORES,
+            *_READ,
+            *_IMPORTS,
+            "brands.view_modechange",
+            "brands.view_notice",
+            "members.view_consent",
+        }
+    ),
+    Role.BRAND_MANAGER: frozenset(
+        {
+            *_VIEW_HIERARCHY,
+            *_OWN_STORES,
+            *_READ,
+            *_IMPORTS,
+            "brands.view_modechange",
+            "brands.view_notice",
+            "members.view_consent",
+        }
+    ),
+    Role.STORE_MANAGER: _READ | _model("brands", "store", "guide", actions="view"),
+    Role.GUIDE: _READ,
+}
