@@ -58,7 +58,13 @@ def children(port: int) -> list[Child]:
 
 
 def _environment(process: str) -> dict[str, str]:
-    return {**os.environ, "SLUICE_PROCESS": process, "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        "SLUICE_PROCESS": process,
+        "PYTHONUNBUFFERED": "1",
+        # Whoever starts this as root knows it, and Celery's six lines would hide what matters.
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
+    }
 
 
 def is_ready(port: int) -> bool:

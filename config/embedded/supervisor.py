@@ -15,6 +15,7 @@ from config.embedded.folder import BASE_DIR
 from config.embedded.processes import spawn
 
 _READY_EVERY = 0.5
+_SLOW_SECONDS = 60.0
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Supervisor:
 
     def _watch(self, is_ready: Callable[[], bool], when_ready: Callable[[], None]) -> int:
         announced, next_try = False, 0.0
+        slow_at = time.monotonic() + _SLOW_SECONDS
         while not self._asked:
             self._pass_logs_on(0.2)
             for child in self._children:
@@ -87,6 +89,12 @@ class Supervisor:
                 if is_ready():
                     announced = True
                     when_ready()
+                elif time.monotonic() >= slow_at:
+                    slow_at = float("inf")
+                    self._say(
+                        f"Not ready after {_SLOW_SECONDS:.0f} s; still trying. The lines above "
+                        "say why. Data is kept; Ctrl-C stops everything."
+                    )
         self._say("Stopping …")
         return 0
 
