@@ -1,4 +1,4 @@
-"""Settings of every process: the environment first, then var/sluice.env of the embedded services."""
+"""Settings of every process: the environment first, then what the embedded services wrote."""
 
 from urllib.parse import urlparse
 
