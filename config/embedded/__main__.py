@@ -76,7 +76,7 @@ def reset(folder: VarFolder) -> None:
 
 def run(folder: VarFolder, command: Sequence[str], *, scratch: bool) -> int:
     """Run a command with the services up, stop them after it, and return its exit code."""
-    port = int(os.environ.get("PORT") or 8000)
+    port = _web_port()
     own = [name for name in ADDRESSES if os.environ.get(name)]
     if own and len(own) < len(ADDRESSES):
         missing = ", ".join(name for name in ADDRESSES if name not in own)
@@ -107,7 +107,18 @@ def run(folder: VarFolder, command: Sequence[str], *, scratch: bool) -> int:
             _on_signals(signal.SIG_IGN)
             if not attached:
                 services.stop()
-                say("PostgreSQL and Valkey stopped.")
+                # After a check in a scratch folder its own last line stays the last.
+                if not scratch:
+                    say("PostgreSQL and Valkey stopped.")
+
+
+def _web_port() -> int:
+    text = os.environ.get("PORT") or "8000"
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise EmbeddedError(
+            f"PORT must be a number from 1 to 65535, not {text!r}. Nothing was changed."
+        )
+    return int(text)
 
 
 def _wait(command: Sequence[str], env: dict[str, str], services: Services) -> int:
