@@ -13,6 +13,7 @@ from config.embedded import EmbeddedError
 from config.embedded.folder import VarFolder
 from config.embedded.processes import (
     Account,
+    account_refused,
     database_account,
     living_in,
     spawn,
@@ -100,9 +101,9 @@ class Postgres:
         if self.folder.free_bytes() < _LEAST_FREE[not self.for_tests]:
             raise self.folder.disk_full()
         unfinished.mkdir(mode=0o700)
-        if self._account is not None:
-            os.chown(unfinished, self._account.uid, self._account.gid)
         try:
+            if self._account is not None:
+                self._give_away(unfinished, self._account)
             self._initialise(unfinished, owner_password, app_password)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -111,6 +112,12 @@ class Postgres:
             self.data.rmdir()
         unfinished.rename(self.data)
         return "made" if done == "kept" else done
+
+    def _give_away(self, path: Path, account: Account) -> None:
+        try:
+            os.chown(path, account.uid, account.gid)
+        except PermissionError as error:
+            raise account_refused() from error
 
     def _require_same_major(self) -> None:
         ours = self._run("postgres", "--version").rsplit(maxsplit=1)[-1].partition(".")[0]

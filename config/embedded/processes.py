@@ -149,15 +149,31 @@ def spawn(
             if os.getppid() != parent:
                 os._exit(1)
 
-    return subprocess.Popen(  # noqa: S603
-        [str(part) for part in command],
-        stdin=stdin,
-        stdout=output,
-        stderr=subprocess.STDOUT if output is not None else None,
-        env=dict(env) if env is not None else None,
-        cwd=cwd,
-        start_new_session=True,
-        preexec_fn=prepare,
+    try:
+        return subprocess.Popen(  # noqa: S603
+            [str(part) for part in command],
+            stdin=stdin,
+            stdout=output,
+            stderr=subprocess.STDOUT if output is not None else None,
+            env=dict(env) if env is not None else None,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=prepare,
+        )
+    except (subprocess.SubprocessError, PermissionError) as error:
+        if account is None:
+            raise
+        raise account_refused() from error
+    except FileNotFoundError as error:
+        raise EmbeddedError(f"There is no program {command[0]}. Nothing was changed.") from error
+
+
+def account_refused() -> EmbeddedError:
+    """Return the error that says this root may not act as another account."""
+    return EmbeddedError(
+        "PostgreSQL refuses to run as root, and this root may not hand it to the account "
+        f"{ACCOUNT_NAME} (a container without the usual capabilities?). Nothing was changed. "
+        "Run this as an ordinary user."
     )
 
 

@@ -115,7 +115,8 @@ class Command(BaseCommand):
     def _welcome(self) -> None:
         from config.demo import load
 
-        rows = [(login.who, login.email, login.host) for login in load.LOGINS]
+        _, colon, port = settings.PLATFORM_HOST.partition(":")
+        rows = [(login.who, login.email, login.host + colon + port) for login in load.LOGINS]
         who, email = (max(len(row[part]) for row in rows) for part in (0, 1))
         lines = [
             "",
