@@ -1,10 +1,159 @@
-"""The sidebar of both sites."""
+"""The sidebar of both sites: what the person acting may open, and nothing else."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from tenants.roles import Level
+
+
+@dataclass(frozen=True)
+class Link:
+    """Be one line of the sidebar: shown to those who hold the permission at one of the levels."""
+
+    title: str | Promise
+    icon: str
+    view: str
+    permission: str = ""
+    levels: frozenset[Level] = frozenset(Level)
+
+
+_HQ_AND_UNIT = frozenset({Level.GROUP, Level.UNIT})
+
+GROUP: list[tuple[str | Promise, list[Link]]] = [
+    (
+        _("Overview"),
+        [
+            Link(_("Group"), "hub", "brands:group", "brands.view_dashboard", _HQ_AND_UNIT),
+            Link(
+                _("Brand"),
+                "storefront",
+                "brands:home",
+                "brands.view_dashboard",
+                frozenset({Level.BRAND}),
+            ),
+            Link(
+                _("Store"),
+                "store",
+                "brands:home",
+                "brands.view_dashboard",
+                frozenset({Level.STORE}),
+            ),
+            Link(_("Members"), "group", "members:list", "members.view_profile"),
+            Link(_("Imports"), "upload_file", "members:imports", "members.view_importjob"),
+        ],
+    ),
+    (
+        _("Sharing"),
+        [
+            Link(_("Mode"), "water_lock", "brands:mode", "brands.view_modechange"),
+            Link(_("Who sees what"), "visibility", "brands:visibility", "brands.view_modechange"),
+            Link(_("Notices"), "contract", "admin:brands_notice_changelist", "brands.view_notice"),
+        ],
+    ),
+    (
+        _("Hierarchy"),
+        [
+            Link(_("Tree"), "account_tree", "brands:hierarchy", "brands.view_brand"),
+            Link(
+                _("Business units"),
+                "lan",
+                "admin:brands_businessunit_changelist",
+                "brands.view_businessunit",
+            ),
+            Link(_("Brands"), "sell", "admin:brands_brand_changelist", "brands.view_brand"),
+            Link(_("Stores"), "store", "admin:brands_store_changelist", "brands.view_store"),
+            Link(_("Guides"), "badge", "admin:brands_guide_changelist", "brands.view_guide"),
+            Link(
+                _("Channel accounts"),
+                "cell_tower",
+                "admin:brands_channelaccount_changelist",
+                "brands.view_channelaccount",
+            ),
+        ],
+    ),
+    (
+        _("Access"),
+        [
+            Link(_("Grants"), "key", "admin:tenants_grant_changelist", "tenants.view_grant"),
+            Link(
+                _("Audit"),
+                "history",
+                "admin:tenants_auditevent_changelist",
+                "tenants.view_auditevent",
+            ),
+        ],
+    ),
+]
+
+PLATFORM: list[tuple[str | Promise, list[Link]]] = [
+    (
+        _("Platform"),
+        [
+            Link(_("Clients"), "apartment", "landing"),
+            Link(_("Groups"), "domain", "admin:tenants_tenant_changelist", "tenants.view_tenant"),
+            Link(_("Hosts"), "dns", "admin:tenants_domain_changelist", "tenants.view_domain"),
+        ],
+    ),
+    (
+        _("Access"),
+        [
+            Link(_("People"), "person", "admin:tenants_user_changelist", "tenants.view_user"),
+            Link(_("Grants"), "key", "admin:tenants_grant_changelist", "tenants.view_grant"),
+            Link(
+                _("Providers"),
+                "handshake",
+                "admin:tenants_serviceprovider_changelist",
+                "tenants.view_serviceprovider",
+            ),
+            Link(
+                _("Engagements"),
+                "assignment",
+                "admin:tenants_engagement_changelist",
+                "tenants.view_engagement",
+            ),
+            Link(
+                _("Audit"),
+                "history",
+                "admin:tenants_auditevent_changelist",
+                "tenants.view_auditevent",
+            ),
+        ],
+    ),
+]
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the links that the person acting may open."""
-    return []
+    sections = GROUP if request.tenant else PLATFORM
+    filled = ((title, list(_items(request, links))) for title, links in sections)
+    return [{"title": title, "items": items} for title, items in filled if items]
+
+
+def _items(request: HttpRequest, links: list[Link]) -> Iterator[dict[str, Any]]:
+    for link in links:
+        if Level(request.grant.level) not in link.levels:
+            continue
+        if link.permission and not request.user.has_perm(link.permission):
+            continue
+        try:
+            address = reverse(link.view, urlconf=getattr(request, "urlconf", None))
+        except NoReverseMatch:
+            continue
+        yield {
+            "title": link.title,
+            "icon": link.icon,
+            "link": address,
+            "active": _is_below(request.path, address),
+        }
+
+
+def _is_below(path: str, address: str) -> bool:
+    return path == address or (address != "/" and path.startswith(address))

@@ -240,6 +240,9 @@ UNFOLD = {
     "SITE_HEADER": "Sluice",
     "SITE_SYMBOL": "water_lock",
     "SITE_URL": "/",
+    "SITE_SUBHEADER": "config.context.subheader",
+    "ENVIRONMENT_TITLE_PREFIX": "config.context.title_prefix",
+    "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     # Its results are cached by user and term, across groups and scopes: off until keyed by scope.

@@ -2,10 +2,12 @@
 
 from django.urls import include, path
 
+from config.views import set_language
 from tenants.sites import group_site
 
 urlpatterns = [
     path("admin/", group_site.urls),
+    path("language/", set_language, name="set_language"),
     path("accounts/", include("allauth.urls")),
     path("", include("tenants.urls_group")),
     path("", include("brands.urls")),

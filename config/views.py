@@ -1,7 +1,12 @@
-"""Pages that belong to no app: errors."""
+"""Pages that belong to no app: errors, and the choice of a language."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.i18n import set_language as django_set_language
+
+# Anyone may choose, before login too.
+set_language = login_not_required(django_set_language)
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
