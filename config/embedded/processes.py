@@ -21,7 +21,8 @@ from config.embedded import EmbeddedError
 # PostgreSQL refuses to run as root; root's embedded server runs as this account.
 ACCOUNT_NAME = "sluice-postgres"
 
-_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
+_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2
+_SECBIT_NO_SETUID_FIXUP = 4
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
 _CAPABILITY_VERSION_3 = 0x20080522
 _LINUX = sys.platform == "linux"
@@ -109,8 +110,10 @@ class _CapabilityData(ctypes.Structure):
 
 def _become(account: Account) -> None:
     """Change to the account for good, between fork and exec."""
-    if account.capability is not None and _libc is not None:
-        _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    if account.capability is not None:
+        # Keeps the change of account from clearing capabilities, here and in access(2), by
+        # which initdb looks for its programs.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setresgid(account.gid, account.gid, account.gid)
     os.setresuid(account.uid, account.uid, account.uid)
@@ -120,7 +123,15 @@ def _become(account: Account) -> None:
         data = (_CapabilityData * 2)(_CapabilityData(bit, bit, bit), _CapabilityData(0, 0, 0))
         if _libc.capset(ctypes.byref(header), data) != 0:
             raise OSError(ctypes.get_errno(), "capset")
-        _libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, account.capability, 0, 0)
+        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, account.capability)
+
+
+def _prctl(option: int, *arguments: int) -> None:
+    if _libc is None:
+        return
+    padded = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
+    if _libc.prctl(option, *padded) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
 def spawn(
@@ -144,8 +155,8 @@ def spawn(
         if account is not None:
             _become(account)
         # After the change of account, which clears it.
-        if dies_with_us is not None and _libc is not None:
-            _libc.prctl(_PR_SET_PDEATHSIG, int(dies_with_us), 0, 0, 0)
+        if dies_with_us is not None and _LINUX:
+            _prctl(_PR_SET_PDEATHSIG, int(dies_with_us))
             if os.getppid() != parent:
                 os._exit(1)
 
@@ -173,7 +184,7 @@ def account_refused() -> EmbeddedError:
     return EmbeddedError(
         "PostgreSQL refuses to run as root, and this root may not hand it to the account "
         f"{ACCOUNT_NAME} (a container without the usual capabilities?). Nothing was changed. "
-        "Run this as an ordinary user."
+        "Run this as an ordinary user, or in a folder that is open to others."
     )
 
 

