@@ -266,3 +266,21 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} – {self.title}"
+
+
+class Generation(models.Model):
+    """Count how often the group's roll-ups changed, so that no cached figure outlives them."""
+
+    app_privileges = READ_ONLY
+
+    # The one row's key.
+    ONLY = 1
+
+    number = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("generation of figures")
+        verbose_name_plural = _("generations of figures")
+
+    def __str__(self) -> str:
+        return str(self.number)

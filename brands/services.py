@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from brands.models import Brand, ModeChange
+from brands.models import Brand, Generation, ModeChange
 from brands.modes import Mode
 from brands.selectors import brand_overrides, group_mode
 from tenants import audit
@@ -63,3 +64,10 @@ def mode_change(
         changes={"mode": [str(before), str(mode)], "reason": ["", reason]},
     )
     return change
+
+
+def generation_bump() -> None:
+    """Say that roll-ups changed, in the transaction that changes them: cached figures are stale."""
+    rows = Generation.objects.filter(pk=Generation.ONLY)
+    if not rows.update(number=F("number") + 1):
+        Generation.objects.get_or_create(pk=Generation.ONLY, defaults={"number": 1})
