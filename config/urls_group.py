@@ -8,7 +8,7 @@ from tenants.sites import group_site
 urlpatterns = [
     path("admin/", group_site.urls),
     path("language/", set_language, name="set_language"),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("tenants.urls_accounts")),
     path("", include("tenants.urls_group")),
     path("", include("brands.urls")),
     path("", include("members.urls")),

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import DisallowedHost
 from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
+from django.shortcuts import redirect
 from django.urls import set_urlconf
+from django.utils.translation import gettext as _
 
+from tenants.accounts import grant_needs_second_factor, has_second_factor
 from tenants.models import Domain, Grant, Tenant
-from tenants.selectors import current_grants
+from tenants.selectors import current_grants, enterable_grants
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -83,3 +87,34 @@ class GrantMiddleware:
             if grant.pk == chosen:
                 return grant
         return request.grants[0] if request.grants else None
+
+
+class SecondFactorMiddleware:
+    """Open no page but the set-up to a person whose role needs a second factor and has none."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable, args: tuple, kwargs: dict
+    ) -> HttpResponse | None:
+        """Send the person to the set-up page, unless the page is part of it or open to all."""
+        if not settings.REQUIRE_SECOND_FACTOR or not request.user.is_authenticated:
+            return None
+        if not getattr(view, "login_required", True) or getattr(
+            view, "is_open_without_second_factor", False
+        ):
+            return None
+        grants = list(request.grants)
+        if request.tenant is None:
+            # The platform's host is the door to every group: any strong grant counts there.
+            grants += enterable_grants(user=request.user)
+        if not any(map(grant_needs_second_factor, grants)) or has_second_factor(request.user):
+            return None
+        messages.warning(
+            request, _("Your role needs a second factor. Set it up to go on; nothing was changed.")
+        )
+        return redirect("mfa_activate_totp")

@@ -102,7 +102,8 @@ class Tenant(TenantMixin):
     @property
     def host(self) -> str:
         """Return the group's host, with its port where the platform has one."""
-        return f"{self.schema_name}{settings.GROUP_HOST_SUFFIX}"
+        # A host name has no underscore, a schema name no hyphen: no two groups meet.
+        return f"{self.schema_name.replace('_', '-')}{settings.GROUP_HOST_SUFFIX}"
 
 
 class Domain(DomainMixin):
@@ -337,6 +338,7 @@ class Handoff(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     tenant = models.ForeignKey(Tenant, models.CASCADE)
+    grant = models.ForeignKey(Grant, models.CASCADE)
     created_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(null=True)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
+from dataclasses import dataclass
 
-from tenants.models import Grant, Tenant, User
+from django.db.models import Case, Count, IntegerField, Q, When
+from django.utils import timezone
+
+from tenants.models import Engagement, Grant, ServiceProvider, Tenant, User
 from tenants.roles import PLATFORM_ROLES, Level
 
 _WIDEST_FIRST = {
@@ -33,3 +36,66 @@ def enterable_grants(*, user: User) -> list[Grant]:
         .select_related("tenant", "engagement__provider")
         .order_by("tenant__name", "place_name", "pk")
     )
+
+
+@dataclass(frozen=True)
+class Client:
+    """Be one group on the landing page, with the grants a person may enter it under."""
+
+    tenant: Tenant
+    grants: list[Grant]
+
+
+def clients(*, user: User) -> list[Client]:
+    """Return the groups a person may enter now, each with their grants there."""
+    by_tenant: dict[int, Client] = {}
+    for grant in enterable_grants(user=user):
+        client = by_tenant.setdefault(grant.tenant_id, Client(grant.tenant, []))
+        client.grants.append(grant)
+    return list(by_tenant.values())
+
+
+def group_states() -> list[Tenant]:
+    """Return every group; those that need someone first, then by name."""
+    needs_someone = Case(
+        When(status=Tenant.Status.FAILED, then=0),
+        When(status__in=[Tenant.Status.REQUESTED, Tenant.Status.PROVISIONING], then=1),
+        default=2,
+        output_field=IntegerField(),
+    )
+    still_holds = Q(grants__valid_until=None) | Q(grants__valid_until__gt=timezone.now())
+    return list(
+        Tenant.objects.annotate(
+            urgency=needs_someone,
+            people=Count("grants__user", filter=still_holds, distinct=True),
+        ).order_by("urgency", "name")
+    )
+
+
+@dataclass(frozen=True)
+class Term:
+    """Be an engagement with the days it still runs; negative once it is over."""
+
+    engagement: Engagement
+    days_left: int
+    has_begun: bool
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the last day has passed."""
+        return self.days_left < 0
+
+    @property
+    def ends_soon(self) -> bool:
+        """Tell whether less than a month is left."""
+        return 0 <= self.days_left < 30
+
+
+def engagements_of(*, provider: ServiceProvider) -> list[Term]:
+    """Return a provider's engagements, those that end first at the top, those over at the end."""
+    today = timezone.now().date()
+    terms = [
+        Term(row, (row.ends_on - today).days, row.starts_on <= today)
+        for row in provider.engagements.select_related("tenant").order_by("ends_on")
+    ]
+    return sorted(terms, key=lambda term: term.is_over)

@@ -1,5 +1,9 @@
 """The platform's pages on a group's host."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from tenants.views import handoff
+
+urlpatterns: list[URLPattern] = [
+    path("handoff/<str:token>/", handoff.arrive, name="handoff"),
+]

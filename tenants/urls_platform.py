@@ -1,5 +1,10 @@
 """The platform's own pages."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from tenants.views import handoff, landing
+
+urlpatterns: list[URLPattern] = [
+    path("", landing.landing, name="landing"),
+    path("enter/<int:grant_id>/", handoff.enter, name="enter"),
+]

@@ -1,0 +1,47 @@
+"""The places of a group at which a role can be granted; the app that holds them registers how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+from tenants.roles import Level
+
+
+@dataclass(frozen=True)
+class Place:
+    """Be one unit, brand or store; a store's code is written brand/store."""
+
+    level: Level
+    id: int
+    code: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Return what a form's choice is called."""
+        return f"{self.level.value}:{self.id}"
+
+
+_sources: list[Callable[[], list[Place]]] = []
+
+
+def register_places(source: Callable[[], list[Place]]) -> None:
+    """Let the app that holds the hierarchy list its places in the current group."""
+    _sources.append(source)
+
+
+def current_places() -> list[Place]:
+    """Return every unit, brand and store of the current group."""
+    return [place for source in _sources for place in source()]
+
+
+def find_place(*, tenant: Tenant, level: Level, code: str) -> Place | None:
+    """Return the place of a group by its level and code, or None."""
+    with tenant_transaction(tenant):
+        for place in current_places():
+            if place.level == level and place.code.lower() == code.strip().lower():
+                return place
+    return None

@@ -1,0 +1,14 @@
+"""The platform's entries for the scheduler; `manage.py migrate_groups` writes them."""
+
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+
+
+def ensure() -> None:
+    """Write the platform's schedules; an entry that an operator changed stays as it is."""
+    nightly, _created = CrontabSchedule.objects.get_or_create(
+        minute="17", hour="3", day_of_week="*", day_of_month="*", month_of_year="*"
+    )
+    PeriodicTask.objects.get_or_create(
+        name="Purge expired sessions and hand-offs",
+        defaults={"task": "tenants.tasks.purge_expired", "crontab": nightly, "queue": "bulk"},
+    )

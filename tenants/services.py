@@ -1,0 +1,194 @@
+"""Write across people, grants and hand-offs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from tenants import audit
+from tenants.models import Engagement, Grant, Handoff, ServiceProvider, Tenant, User
+from tenants.places import Place
+from tenants.roles import LEVELS, Level, Role
+
+HANDOFF_SECONDS = 30
+
+
+class HandoffRefused(Exception):
+    """Say why a hand-off did not log the person in."""
+
+
+class GrantRefused(ValueError):
+    """Say why a grant was not given or ended."""
+
+
+@transaction.atomic
+def user_invite(
+    *, email: str, acting_user: User | None, name: str = "", language: str = ""
+) -> tuple[User, bool]:
+    """Return the person with this e-mail and whether they are new; a new one has no password."""
+    found = User.objects.filter(email__iexact=email.strip()).first()
+    if found is not None:
+        return found, False
+    user = User.objects.create_user(email.strip(), None, name=name, language=language)
+    audit.record(
+        acting_user=acting_user,
+        action="user.invite",
+        target=user,
+        changes={"email": ["", user.email], "name": ["", name]},
+    )
+    return user, True
+
+
+def level_of(role: str) -> Level:
+    """Return the level at which a role is granted."""
+    (level,) = LEVELS[Role(role)]
+    return level
+
+
+@transaction.atomic
+def grant_add(
+    *,
+    user: User,
+    role: str,
+    acting_user: User | None,
+    tenant: Tenant | None = None,
+    place: Place | None = None,
+    provider: ServiceProvider | None = None,
+    engagement: Engagement | None = None,
+    valid_from: dt.datetime | None = None,
+    valid_until: dt.datetime | None = None,
+    reason: str = "",
+) -> Grant:
+    """Let a person act in a role at a place; the role says at which level. Raises GrantRefused."""
+    level = level_of(role)
+    if (level in {Level.UNIT, Level.BRAND, Level.STORE}) != (place is not None) or (
+        place is not None and place.level != level
+    ):
+        raise GrantRefused(
+            _("The role “%(role)s” is granted at the level “%(level)s”. Choose such a place.")
+            % {"role": Role(role).label, "level": level.label}
+        )
+    if (level not in {Level.PLATFORM, Level.PROVIDER}) != (tenant is not None):
+        raise GrantRefused(_("This role needs a group, and only roles inside a group have one."))
+    if (level == Level.PROVIDER) != (provider is not None):
+        raise GrantRefused(_("Only a service provider's operator belongs to a service provider."))
+    grant = Grant(
+        user=user,
+        role=role,
+        level=level,
+        tenant=tenant,
+        provider=provider,
+        engagement=engagement,
+        place_id=place.id if place else None,
+        place_name=place.name[:120] if place else "",
+        valid_from=valid_from or timezone.now(),
+        valid_until=valid_until,
+        reason=reason,
+    )
+    grant.full_clean(validate_constraints=True)
+    same = Grant.objects.current().filter(
+        user=user, role=role, tenant=tenant, place_id=grant.place_id, engagement=engagement
+    )
+    if same.exists():
+        raise GrantRefused(_("This person holds this grant already. Nothing was changed."))
+    grant.save()
+    audit.record(
+        acting_user=acting_user,
+        action="grant.add",
+        target=grant,
+        target_name=f"{user.email}: {grant}",
+        changes={
+            "user": ["", user.email],
+            "role": ["", str(role)],
+            "place": ["", grant.place_name],
+            "valid_until": ["", valid_until.isoformat() if valid_until else ""],
+        },
+    )
+    return grant
+
+
+@transaction.atomic
+def grant_end(*, grant: Grant, acting_user: User | None, reason: str = "") -> Grant:
+    """End a grant now: the holder's next request no longer finds it. Raises GrantRefused."""
+    locked = Grant.objects.select_for_update(of=("self",)).get(pk=grant.pk)
+    now = timezone.now()
+    if locked.valid_until is not None and locked.valid_until <= now:
+        return locked
+    acting = acting_user.acting_grant if acting_user else None
+    if acting is not None and acting.pk == locked.pk:
+        raise GrantRefused(_("You act under this grant yourself. Ask another admin to end it."))
+    before = locked.valid_until
+    # A grant that has not begun yet ends right after it would have begun, as the table demands.
+    locked.valid_until = max(now, locked.valid_from + dt.timedelta(microseconds=1))
+    locked.reason = reason or locked.reason
+    locked.save(update_fields=["valid_until", "reason"])
+    audit.record(
+        acting_user=acting_user,
+        action="grant.end",
+        target=locked,
+        target_name=f"{locked.user.email}: {locked}",
+        changes={
+            "valid_until": [
+                before.isoformat() if before else "",
+                locked.valid_until.isoformat(),
+            ]
+        },
+    )
+    return locked
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@transaction.atomic
+def handoff_create(*, grant: Grant, acting_user: User) -> str:
+    """Return a token that logs the person in at the grant's group, once, within 30 seconds.
+
+    Only its digest is stored. The grant must be the acting user's own.
+    """
+    if grant.user_id != acting_user.pk or grant.tenant is None:
+        raise HandoffRefused(_("This grant is not yours to enter with."))
+    token = secrets.token_urlsafe(32)
+    Handoff.objects.create(
+        digest=_digest(token), user=acting_user, tenant=grant.tenant, grant=grant
+    )
+    acting_user.acting_grant = grant
+    audit.record(acting_user=acting_user, action="handoff.create", target=grant)
+    return token
+
+
+@transaction.atomic
+def handoff_use(*, token: str, tenant: Tenant) -> Handoff:
+    """Use up a hand-off and return it with its person and grant. Raises HandoffRefused."""
+    now = timezone.now()
+    row = Handoff.objects.filter(digest=_digest(token), tenant=tenant)
+    # One statement decides, so that of two uses at the same moment only one can win.
+    won = row.filter(
+        used_at=None, created_at__gt=now - dt.timedelta(seconds=HANDOFF_SECONDS)
+    ).update(used_at=now)
+    if not won:
+        raise HandoffRefused(
+            _("This link was used already, or its %(seconds)d seconds are over.")
+            % {"seconds": HANDOFF_SECONDS}
+        )
+    handoff = row.select_related("user", "grant__tenant").get()
+    grant = Grant.objects.current().filter(pk=handoff.grant_id, tenant=tenant).first()
+    if grant is None:
+        raise HandoffRefused(_("Your access to this group has ended."))
+    user = handoff.user
+    user.acting_grant = grant
+    audit.record(acting_user=user, action="handoff.use", target=grant)
+    return handoff
+
+
+def handoffs_purge() -> int:
+    """Delete hand-offs that nobody can use any more; return how many."""
+    old = timezone.now() - dt.timedelta(days=1)
+    deleted, _by_model = Handoff.objects.filter(created_at__lt=old).delete()
+    return deleted

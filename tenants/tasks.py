@@ -1,0 +1,30 @@
+"""Jobs of the platform, in the public schema."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.core.management import call_command
+
+from tenants import services
+from tenants.models import Tenant
+from tenants.provisioning import ProvisioningError, tenant_provision
+
+
+@shared_task(queue="bulk")
+def provision_tenant(tenant_id: int) -> str:
+    """Set a group up; the group's own row says how it went. Safe to run twice."""
+    tenant = Tenant.objects.filter(pk=tenant_id).first()
+    if tenant is None:
+        return "gone"
+    try:
+        return tenant_provision(tenant=tenant).status
+    except ProvisioningError:
+        # The status note holds the reason and the page offers to try again.
+        return Tenant.Status.FAILED.value
+
+
+@shared_task(queue="bulk")
+def purge_expired() -> int:
+    """Delete sessions and hand-offs that are over; return how many hand-offs."""
+    call_command("clearsessions")
+    return services.handoffs_purge()
