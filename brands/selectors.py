@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib.postgres.aggregates import ArrayAgg
+from django.db import connection
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from brands.models import Brand, BusinessUnit, ModeChange, Notice, Store
 from brands.modes import Mode
+from brands.wall.scope import ScopeRefused
 from brands.wall.visibility import Kind, NoticeTerms, Viewer, Visible, visibility
 from tenants.models import Grant
-from tenants.roles import HQ_ROLES, Level, Role
+from tenants.roles import HQ_ROLES, LEVELS, Level, Role
 
 
 def group_mode(*, at: datetime | None = None) -> Mode:
@@ -82,26 +84,39 @@ def viewer_of(grant: Grant) -> Viewer:
     """Return a grant as the wall sees it."""
     level, role = Level(grant.level), Role(grant.role)
     sees_contact = grant.includes_contact and role is not Role.HQ_ANALYST
+    is_engaged = grant.engagement_id is not None
+    if level not in LEVELS[role]:
+        return Viewer(sees_contact=False, is_read_only=True)
     if level is Level.GROUP and role in HQ_ROLES:
-        return Viewer(is_hq=True, sees_contact=sees_contact, is_read_only=role is Role.HQ_ANALYST)
+        return Viewer(
+            is_hq=True,
+            sees_contact=sees_contact,
+            is_engaged=is_engaged,
+            is_read_only=role is Role.HQ_ANALYST,
+        )
     if level is Level.UNIT:
         brands = Brand.objects.filter(business_unit_id=grant.place_id).values_list("pk", flat=True)
-        return Viewer(brands=frozenset(brands), sees_contact=sees_contact)
+        return Viewer(brands=frozenset(brands), sees_contact=sees_contact, is_engaged=is_engaged)
     if level is Level.BRAND:
         brands = Brand.objects.filter(pk=grant.place_id).values_list("pk", flat=True)
-        return Viewer(brands=frozenset(brands), sees_contact=sees_contact)
+        return Viewer(brands=frozenset(brands), sees_contact=sees_contact, is_engaged=is_engaged)
     if level is Level.STORE:
         stores = dict(Store.objects.filter(pk=grant.place_id).values_list("pk", "brand_id"))
         return Viewer(
             stores=frozenset(stores),
             store_brands=frozenset(stores.values()),
             sees_contact=sees_contact,
+            is_engaged=is_engaged,
         )
     return Viewer(sees_contact=False, is_read_only=True)
 
 
 def visible_for_grant(grant: Grant, *, k: int) -> Visible:
     """Return everything a grant lets its holder see in the current group, now."""
+    if grant.tenant is not None and grant.tenant.schema_name != connection.schema_name:
+        raise ScopeRefused(
+            f"A grant at {grant.tenant.schema_name} opens nothing in {connection.schema_name}."
+        )
     return visibility(viewer_of(grant), effective_modes(), notice_terms(), k=k)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
 
-from brands.wall.models import GroupWalled, Walled
+from brands.wall import catalogue
+from brands.wall.models import GroupWalled, Walled, WalledQuerySet
+from tenants.models import Tenant
 from tenants.provisioning import tenant_models
 
 
@@ -15,7 +19,16 @@ def every_table_is_declared(app_configs: Any, **kwargs: Any) -> list[CheckMessag
     """Refuse a group's model that is neither behind the wall nor says who may touch it."""
     found: list[CheckMessage] = []
     for model in tenant_models():
-        if model._meta.auto_created:
+        if owner := model._meta.auto_created:
+            if issubclass(owner, (Walled, GroupWalled)):
+                found.append(
+                    Error(
+                        f"{model._meta.label} would join walled rows in a table without a wall.",
+                        hint="Give the many-to-many field a `through` model that is walled.",
+                        obj=owner,
+                        id="sluice.E011",
+                    )
+                )
             continue
         if issubclass(model, Walled):
             declared = hasattr(model, "wall")
@@ -34,3 +47,47 @@ def every_table_is_declared(app_configs: Any, **kwargs: Any) -> list[CheckMessag
                 )
             )
     return found
+
+
+@register()
+def every_manager_fails_closed(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a walled model that has a manager which reads without a scope."""
+    found: list[CheckMessage] = []
+    for model in tenant_models():
+        if not issubclass(model, (Walled, GroupWalled)):
+            continue
+        managers = [*model._meta.managers, model._meta.base_manager, model._meta.default_manager]
+        for manager in managers:
+            if not issubclass(getattr(manager, "_queryset_class", object), WalledQuerySet):
+                found.append(
+                    Error(
+                        f"{model._meta.label}.{manager.name} reads without a scope.",
+                        hint="Build managers on WalledManager and let Meta extend Walled.Meta.",
+                        obj=model,
+                        id="sluice.E012",
+                    )
+                )
+    return found
+
+
+@register(Tags.database)
+def the_database_is_as_declared(
+    app_configs: Any, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Compare every group's schema with the wall that the code declares (`--database default`)."""
+    # Only the owner role may ask the server to write the declared policies down.
+    if not databases or "default" not in databases or settings.SLUICE_PROCESS != "bulk":
+        return []
+    schemas = list(
+        Tenant.objects.filter(
+            status__in=[Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED]
+        ).values_list("schema_name", flat=True)
+    )
+    return [
+        Error(
+            difference,
+            hint="`manage.py migrate_groups` writes policies and privileges anew.",
+            id="sluice.E013",
+        )
+        for difference in catalogue.read_differences(schemas)
+    ]

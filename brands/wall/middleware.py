@@ -36,9 +36,12 @@ class ScopeMiddleware:
                         "A streamed response would read outside its scope: make a file in a job."
                     )
                 failed = response.status_code >= 500 or getattr(request, "sluice_failed", False)
-                # Twice: for the scope's savepoint here, for the transaction below.
-                transaction.set_rollback(failed)
-            transaction.set_rollback(failed)
+                # Twice: for the scope's savepoint here, for the transaction below. Never with
+                # False, which would forget a rollback that a broken block inside asked for.
+                if failed:
+                    transaction.set_rollback(True)
+            if failed:
+                transaction.set_rollback(True)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -44,10 +45,56 @@ class WalledQuery(Query):
 
 
 class WalledQuerySet(models.QuerySet):
-    """Hold rows behind the wall; a queryset that outlives its scope raises when it is read."""
+    """Hold rows behind the wall; a queryset that outlives its scope raises when it is used."""
 
     def __init__(self, model: Any = None, query: Any = None, **kwargs: Any) -> None:
         super().__init__(model=model, query=query or WalledQuery(model), **kwargs)
+
+    def iterator(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        """Yield the rows one by one, until the scope in which reading began is no longer open."""
+        opened = scope.current()
+        for row in super().iterator(*args, **kwargs):
+            # The server's cursor would go on under the sets it was opened with.
+            if scope.current() is not opened:
+                raise scope.ScopeRequired("These rows were read in a scope that is closed by now.")
+            yield row
+
+    # Django writes through query classes of its own, which WalledQuery never sees.
+
+    def update(self, **kwargs: Any) -> int:
+        """Change the rows in an open scope."""
+        scope.current()
+        return super().update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Delete the rows in an open scope."""
+        scope.current()
+        return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
+
+    def _update(self, *args: Any, **kwargs: Any) -> int:
+        scope.current()
+        return super()._update(*args, **kwargs)  # type: ignore[misc]
+
+    _update.alters_data = True  # type: ignore[attr-defined]
+    _update.queryset_only = False  # type: ignore[attr-defined]
+
+    def _raw_delete(self, using: str | None) -> int:
+        scope.current()
+        return super()._raw_delete(using)  # type: ignore[misc]
+
+    _raw_delete.alters_data = True  # type: ignore[attr-defined]
+
+    def _insert(self, *args: Any, **kwargs: Any) -> Any:
+        scope.current()
+        return super()._insert(*args, **kwargs)  # type: ignore[misc]
+
+    _insert.alters_data = True  # type: ignore[attr-defined]
+    _insert.queryset_only = False  # type: ignore[attr-defined]
 
 
 class WalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type: ignore[misc]
@@ -150,5 +197,10 @@ def visible_rows(model: type[Walled], opened: scope.Scope) -> Q:
 
 
 def walled_models() -> list[type[Walled]]:
-    """Return every model behind the wall."""
+    """Return every model whose rows belong to a brand and are behind the wall."""
     return [model for model in apps.get_models() if issubclass(model, Walled)]
+
+
+def group_walled_models() -> list[type[GroupWalled]]:
+    """Return every model that counts the whole group and is behind the wall."""
+    return [model for model in apps.get_models() if issubclass(model, GroupWalled)]

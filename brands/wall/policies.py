@@ -8,7 +8,8 @@ from typing import Literal
 from django.conf import settings
 from django.db import models
 
-from brands.wall.models import GroupWalled, Walled
+from brands.models import OWNER_ONLY
+from brands.wall.models import GroupWalled, Walled, group_walled_models, walled_models
 from brands.wall.visibility import Kind
 from tenants.provisioning import tenant_models
 
@@ -19,16 +20,21 @@ Rendering = Literal["postgresql", "citus"]
 
 @dataclass(frozen=True)
 class Policy:
-    """Be one policy: its name, its command and its two expressions."""
+    """Be one policy: its name, its command and its two expressions.
+
+    A restrictive policy must hold beside the others; of the others one is enough.
+    """
 
     name: str
-    command: Literal["SELECT", "INSERT", "UPDATE"]
+    command: Literal["ALL", "SELECT", "INSERT", "UPDATE"]
     using: str = ""
     check: str = ""
+    is_restrictive: bool = False
 
     def sql(self, table: str) -> str:
         """Return the statements that put this policy in the place of an older one."""
-        parts = [f"CREATE POLICY {self.name} ON {table} FOR {self.command}"]
+        kind = "RESTRICTIVE" if self.is_restrictive else "PERMISSIVE"
+        parts = [f"CREATE POLICY {self.name} ON {table} AS {kind} FOR {self.command}"]
         if self.using:
             parts.append(f"USING ({self.using})")
         if self.check:
@@ -44,6 +50,17 @@ def _ids(name: str, rendering: Rendering) -> str:
 def _number(name: str, rendering: Rendering) -> str:
     value = f"NULLIF(current_setting('sluice.{name}', true), '')::bigint"
     return f"(SELECT {value})" if rendering == "postgresql" else value
+
+
+def schema_policy(schema: str, rendering: Rendering = "postgresql") -> Policy:
+    """Return the policy that voids a scope of one group in every other group's schema.
+
+    SCHEMA is written as it stands into the SQL: a quoted literal. Brand 1 of one group is not
+    brand 1 of another, so rows are shown only under settings that were made for their schema.
+    """
+    value = "current_setting('sluice.schema', true)"
+    value = f"(SELECT {value})" if rendering == "postgresql" else value
+    return Policy("sluice_group", "ALL", using=f"{value} = {schema}", is_restrictive=True)
 
 
 def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
@@ -100,8 +117,9 @@ def privileges(model: type[models.Model]) -> str:
         return model.wall.privileges
     if issubclass(model, GroupWalled):
         return "SELECT"
-    if model._meta.auto_created:
-        return "SELECT, INSERT, UPDATE, DELETE"
+    if owner := model._meta.auto_created:
+        # The rows of a many-to-many field are as open as those of the model that declares it.
+        return getattr(owner, "app_privileges", OWNER_ONLY)
     return model.app_privileges  # type: ignore[attr-defined]
 
 
@@ -118,9 +136,26 @@ def model_statements(model: type[models.Model], rendering: Rendering = "postgres
     return lines
 
 
+def schema_statement(rendering: Rendering = "postgresql") -> str:
+    """Return the statement that writes `schema_policy` for the schema it is run in.
+
+    The text is the same for every schema; the server fills in the name. A schema that is renamed
+    shows nothing until this has run again.
+    """
+    tables = [model._meta.db_table for model in [*walled_models(), *group_walled_models()]]
+    policy = schema_policy("%2$L", rendering).sql("%1$I").replace("'", "''")
+    names = ", ".join(f"'{table}'" for table in tables)
+    return (
+        "DO $wall$ DECLARE walled text; BEGIN "
+        f"FOREACH walled IN ARRAY ARRAY[{names}] LOOP "
+        f"EXECUTE format('{policy}', walled, current_schema()); END LOOP; END $wall$;"
+    )
+
+
 def statements() -> list[str]:
     """Return every statement that walls a group's schema, for the current search path."""
     lines = [f'GRANT SELECT ON "django_migrations" TO "{settings.APP_ROLE}";']
     for model in tenant_models():
         lines += model_statements(model, settings.WALL_RENDERING)
+    lines.append(schema_statement(settings.WALL_RENDERING))
     return lines

@@ -76,9 +76,10 @@ def array(ids: Iterable[int]) -> str:
     return "{" + ",".join(str(int(number)) for number in sorted(ids)) + "}"
 
 
-def setting_values(visible: Visible) -> dict[str, str]:
+def setting_values(visible: Visible, schema_name: str) -> dict[str, str]:
     """Return every setting that the policies read, by name."""
-    values: dict[str, str] = {}
+    # Numbers of brands mean something in one schema only: the sets are void in every other.
+    values: dict[str, str] = {"sluice.schema": schema_name}
     for kind in Kind:
         sets = visible.kinds[kind]
         values[f"sluice.{kind}_all"] = array(sets.all_brands)
@@ -95,7 +96,12 @@ def setting_values(visible: Visible) -> dict[str, str]:
 
 
 SETTING_NAMES = tuple(
-    [f"sluice.{kind}_{part}" for kind in Kind for part in ("all", "stores", "consented", "notices")]
+    ["sluice.schema"]
+    + [
+        f"sluice.{kind}_{part}"
+        for kind in Kind
+        for part in ("all", "stores", "consented", "notices")
+    ]
     + [
         "sluice.metrics_suppressed",
         "sluice.group_k",
@@ -113,9 +119,8 @@ def _apply(scope: Scope | None) -> None:
         statements = [f"SET LOCAL {name} = ''" for name in SETTING_NAMES]
         role = "NONE"
     else:
-        statements = [
-            f"SET LOCAL {name} = '{value}'" for name, value in setting_values(scope.visible).items()
-        ]
+        values = setting_values(scope.visible, scope.schema_name)
+        statements = [f"SET LOCAL {name} = '{value}'" for name, value in values.items()]
         role = f'"{settings.APP_ROLE}"'
     if connection.settings_dict["USER"] != settings.APP_ROLE:
         statements.append(f"SET LOCAL ROLE {role}")
@@ -166,13 +171,19 @@ def bulk(*, reason: str) -> Iterator[Scope]:
 def averaging() -> Iterator[Scope]:
     """Let the block read brand metrics that the viewer may see only as an average.
 
-    The caller must return averages over at least three brands and no brand's own figure.
+    The caller must return averages over all of these brands and no brand's own figure. Nothing is
+    readable where the viewer could subtract what they know: there must be three brands, and two
+    whose figures they do not see.
     """
     visible = current().visible
     if visible is None:
         raise ScopeRefused("Averages are read inside a viewer's scope.")
+    averaged = visible.averaged_brands
+    unknown = averaged - visible.kinds[Kind.METRICS].all_brands
+    if len(averaged) < 3 or len(unknown) < 2:
+        averaged = frozenset()
     kinds = {kind: KindSets() for kind in Kind}
-    kinds[Kind.METRICS] = KindSets(all_brands=visible.averaged_brands)
+    kinds[Kind.METRICS] = KindSets(all_brands=averaged)
     with open(
         replace(
             visible,

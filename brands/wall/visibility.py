@@ -61,6 +61,8 @@ class Viewer:
     store_brands: frozenset[int] = frozenset()
     # False for roles that never handle contact data, and for engagements that do not name it.
     sees_contact: bool = True
+    # Acts for a service provider, under an engagement.
+    is_engaged: bool = False
     is_read_only: bool = False
 
 
@@ -153,7 +155,10 @@ def decide(
 ) -> Cell:
     """Return one cell of the wall's table: what VIEWER sees of one brand's data of one kind."""
     if kind in (Kind.CONTACT, Kind.MASKED) and not viewer.sees_contact:
-        return Cell(Sight.NONE, Reason.CONTACT_NOT_ENGAGED)
+        return Cell(
+            Sight.NONE,
+            Reason.CONTACT_NOT_ENGAGED if viewer.is_engaged else Reason.ROLE_WITHOUT_CONTACT,
+        )
     if brand_id in viewer.brands:
         return Cell(Sight.ALL, Reason.OWN_BRAND)
     if brand_id in viewer.store_brands:

@@ -1,0 +1,206 @@
+"""Compare what PostgreSQL's catalogue says of a group's schema with what the code declares."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
+
+from brands.wall.models import group_walled_models, walled_models
+from brands.wall.policies import policies, privileges, schema_policy
+from tenants.provisioning import tenant_models
+
+# (name, PERMISSIVE or RESTRICTIVE, roles, command, USING, WITH CHECK), as pg_policies gives them.
+PolicyRow = tuple[str, str, tuple[str, ...], str, str, str]
+
+_SCRATCH = "declared_by_the_code"
+_POLICIES = """
+    SELECT schemaname, tablename, policyname, permissive, roles::text[], cmd,
+           coalesce(qual, ''), coalesce(with_check, '')
+    FROM pg_policies WHERE schemaname = ANY (%s)
+"""
+_RELATIONS = """
+    SELECT n.nspname, c.relname, c.relkind::text, c.relrowsecurity, pg_get_userbyid(c.relowner),
+           ARRAY(
+               SELECT DISTINCT a.privilege_type
+               FROM aclexplode(coalesce(
+                   c.relacl, acldefault((CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char",
+                                        c.relowner))) a
+               WHERE a.grantee IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
+           ),
+           EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL),
+           EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+           OR EXISTS (SELECT FROM pg_rewrite r
+                      WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = ANY (%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+"""
+_SCHEMAS = """
+    SELECT n.nspname, pg_get_userbyid(n.nspowner),
+           ARRAY(
+               SELECT DISTINCT a.privilege_type
+               FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+               WHERE a.grantee IN (0, (SELECT oid FROM pg_roles WHERE rolname = %s))
+           ),
+           EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid)
+    FROM pg_namespace n WHERE n.nspname = ANY (%s)
+"""
+_ROLE = """
+    SELECT rolsuper, rolbypassrls, rolcreaterole,
+           ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+                 WHERE m.member = r.oid)
+    FROM pg_roles r WHERE rolname = %s
+"""
+
+
+def declared_policies(cursor: Any, schema_name: str) -> dict[str, set[PolicyRow]]:
+    """Return table → policies as the server writes down what the code declares.
+
+    The server is asked by making them on empty temporary tables, which are dropped again.
+    """
+    models = [*walled_models(), *group_walled_models()]
+    for model in models:
+        table = model._meta.db_table
+        scratch = f'pg_temp."{table}"'
+        cursor.execute(f'CREATE TEMPORARY TABLE "{table}" (LIKE "{schema_name}"."{table}")')
+        for policy in [
+            *policies(model, settings.WALL_RENDERING),
+            schema_policy(f"'{_SCRATCH}'", settings.WALL_RENDERING),
+        ]:
+            cursor.execute(policy.sql(scratch))
+    cursor.execute("SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()")
+    temporary = cursor.fetchone()[0]
+    found = _policies(cursor, [temporary])[temporary]
+    for model in models:
+        cursor.execute(f'DROP TABLE pg_temp."{model._meta.db_table}"')
+    return found
+
+
+def _policies(cursor: Any, schema_names: list[str]) -> dict[str, dict[str, set[PolicyRow]]]:
+    cursor.execute(_POLICIES, [schema_names])
+    found: dict[str, dict[str, set[PolicyRow]]] = defaultdict(lambda: defaultdict(set))
+    for schema, table, name, kind, roles, command, using, check in cursor.fetchall():
+        found[schema][table].add((name, kind, tuple(roles), command, using, check))
+    return found
+
+
+def declared_privileges() -> dict[str, set[str]]:
+    """Return table → what the app role may do with it, for every table of a group's schema."""
+    found = {
+        model._meta.db_table: {word for word in privileges(model).split(", ") if word}
+        for model in tenant_models()
+    }
+    found[MigrationRecorder.Migration._meta.db_table] = {"SELECT"}
+    return found
+
+
+def differences(cursor: Any, schema_names: Iterable[str]) -> list[str]:
+    """Return, in words, everything by which the wall of these schemas is not what is declared.
+
+    The cursor must be the owner role's, in a transaction.
+    """
+    schema_names = sorted(schema_names)
+    if not schema_names:
+        return role_differences(cursor)
+    return [
+        *role_differences(cursor),
+        *_schema_differences(cursor, schema_names),
+        *_relation_differences(cursor, schema_names),
+        *_policy_differences(cursor, schema_names),
+    ]
+
+
+def role_differences(cursor: Any) -> list[str]:
+    """Return, in words, every way by which the app role could step around the wall."""
+    cursor.execute(_ROLE, [settings.APP_ROLE])
+    row = cursor.fetchone()
+    if row is None:
+        return [f"The role {settings.APP_ROLE} is missing."]
+    found = [
+        f"The role {settings.APP_ROLE} {words}."
+        for holds, words in zip(
+            row, ("is a superuser", "has BYPASSRLS", "may create roles"), strict=False
+        )
+        if holds
+    ]
+    # A member of an owner is an owner to row-level security.
+    found += [f"The role {settings.APP_ROLE} is a member of {name}." for name in row[3]]
+    return found
+
+
+def _schema_differences(cursor: Any, schema_names: list[str]) -> list[str]:
+    cursor.execute(_SCHEMAS, [settings.APP_ROLE, schema_names])
+    rows = {schema: rest for schema, *rest in cursor.fetchall()}
+    found = [f"The schema {name} is missing." for name in schema_names if name not in rows]
+    for schema, (owner, granted, has_functions) in rows.items():
+        if owner == settings.APP_ROLE:
+            found.append(f"The schema {schema} belongs to the app role.")
+        if set(granted) != {"USAGE"}:
+            found.append(f"The app role's privileges on the schema {schema} are {granted}.")
+        if has_functions:
+            found.append(f"The schema {schema} holds functions, which nothing declares.")
+    return found
+
+
+def _relation_differences(cursor: Any, schema_names: list[str]) -> list[str]:
+    declared = declared_privileges()
+    walled = {model._meta.db_table for model in [*walled_models(), *group_walled_models()]}
+    cursor.execute(_RELATIONS, [settings.APP_ROLE, schema_names])
+    found: list[str] = []
+    present: set[tuple[str, str]] = set()
+    for schema, table, kind, secured, owner, granted, by_column, acts in cursor.fetchall():
+        name = f"{schema}.{table}"
+        present.add((schema, table))
+        if owner == settings.APP_ROLE:
+            found.append(f"{name} belongs to the app role.")
+        expected = declared.get(table, set()) if kind in "rp" else set()
+        if set(granted) != expected:
+            found.append(
+                f"{name}: the app role has {sorted(granted)}, declared is {sorted(expected)}."
+            )
+        if by_column:
+            found.append(f"{name} has privileges by column, which nothing declares.")
+        if acts:
+            found.append(f"{name} has a trigger or a rule, which nothing declares.")
+        if kind in "rp" and secured != (table in walled):
+            found.append(f"{name}: row-level security is {'on' if secured else 'off'}.")
+    found += [
+        f"{schema}.{table} is missing."
+        for schema in schema_names
+        for table in sorted(declared)
+        if (schema, table) not in present
+    ]
+    return found
+
+
+def _policy_differences(cursor: Any, schema_names: list[str]) -> list[str]:
+    expected = declared_policies(cursor, schema_names[0])
+    actual = _policies(cursor, schema_names)
+    found: list[str] = []
+    for schema in schema_names:
+        tables = set(expected) | set(actual[schema])
+        for table in sorted(tables):
+            want = {
+                (*row[:4], *(text.replace(f"'{_SCRATCH}'", f"'{schema}'") for text in row[4:]))
+                for row in expected.get(table, set())
+            }
+            have = actual[schema].get(table, set())
+            found += [
+                f"{schema}.{table}: policy {row[0]} is not as declared." for row in have - want
+            ]
+            found += [
+                f"{schema}.{table}: policy {row[0]} is missing or changed." for row in want - have
+            ]
+    return found
+
+
+def read_differences(schema_names: Iterable[str]) -> list[str]:
+    """Return the differences on Django's own connection, leaving nothing behind."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        found = differences(cursor, schema_names)
+        transaction.set_rollback(True)
+    return found
