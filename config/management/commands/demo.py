@@ -108,8 +108,12 @@ class Command(BaseCommand):
     def _check(self, progress: ProgressBars, *, as_is: bool) -> None:
         from config.demo import check
 
-        check.run(progress=progress, as_is=as_is)
-        progress.close()
+        try:
+            check.run(progress=progress, as_is=as_is)
+        except check.CheckFailed as error:
+            raise CommandError(str(error)) from error
+        finally:
+            progress.close()
         self.stdout.write("demo-check ok")
 
     def _welcome(self) -> None:
