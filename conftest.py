@@ -39,6 +39,7 @@ def _plain_settings(settings, tmp_path):
     settings.CELERY_TASK_ALWAYS_EAGER = True
     settings.SECURE_SSL_REDIRECT = False
     settings.REQUIRE_SECOND_FACTOR = False
+    settings.SPARE_SCHEMAS = 0
 
 
 @pytest.fixture(scope="session")

@@ -126,6 +126,8 @@ WHITENOISE_MANIFEST_STRICT = False
 WHITENOISE_USE_FINDERS = DEBUG
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
+# Schemas kept ready for groups to come.
+SPARE_SCHEMAS = env.number("SPARE_SCHEMAS", 2)
 # The largest file an import accepts, in bytes.
 IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 4 * 2**30)
 

@@ -4,10 +4,15 @@ Running every migration for every new group costs seconds; cloning a schema keep
 point at the source. So the DDL of today's models runs for the new schema itself, in one
 transaction, and the migrations are recorded as applied. A test compares the result with what the
 migrations make.
+
+A few spare schemas may be kept ready: taking one into use is a change of its name. A spare carries
+the digest of the DDL it was made with as its comment; one of other DDL is never taken.
 """
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -26,6 +31,8 @@ from tenants.models import Domain, Tenant, User, validate_schema_name
 _schema_parts: list[Callable[[], list[str]]] = []
 # What to write into a new group's schema (its default mode, its keys).
 _seeds: list[Callable[[Tenant], None]] = []
+# How the comment of a spare schema begins.
+_SPARE = "sluice spare "
 
 
 class ProvisioningError(Exception):
@@ -88,6 +95,73 @@ def create_schema(schema_name: str) -> None:
         )
 
 
+def _spare_mark() -> str:
+    return f"{_SPARE}{hashlib.sha256(schema_ddl().encode()).hexdigest()}"
+
+
+def _lock_spare(name: str, mark: str) -> bool:
+    """Keep others off a spare until the transaction ends; tell whether it is still there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [_SPARE + name])
+        if not cursor.fetchone()[0]:
+            return False
+        # Whoever held the lock before may have taken it.
+        cursor.execute(
+            "SELECT FROM pg_namespace WHERE nspname = %s"
+            " AND obj_description(oid, 'pg_namespace') = %s",
+            [name, mark],
+        )
+        return cursor.fetchone() is not None
+
+
+def _spares() -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nspname, obj_description(oid, 'pg_namespace') FROM pg_namespace"
+            " WHERE starts_with(obj_description(oid, 'pg_namespace'), %s) ORDER BY nspname",
+            [_SPARE],
+        )
+        return cursor.fetchall()
+
+
+def spares_refill(*, wanted: int | None = None) -> int:
+    """Make spare schemas until as many stand ready as are WANTED; return how many were made.
+
+    Spares of older DDL are dropped. Safe to run at any time, and twice at once.
+    """
+    wanted = settings.SPARE_SCHEMAS if wanted is None else wanted
+    mark, ready = _spare_mark(), 0
+    for name, found in _spares():
+        with transaction.atomic():
+            if found == mark and ready < wanted:
+                ready += 1
+            elif _lock_spare(name, found):
+                with connection.cursor() as cursor:
+                    cursor.execute(f"DROP SCHEMA {quote_schema_name(name)} CASCADE")
+    for _number in range(missing := wanted - ready):
+        name = f"spare_{secrets.token_hex(8)}"
+        with transaction.atomic():
+            create_schema(name)
+            with tenant_transaction(Tenant(schema_name=name)), connection.cursor() as cursor:
+                cursor.execute(schema_ddl())
+                cursor.execute(f"COMMENT ON SCHEMA {quote_schema_name(name)} IS '{mark}'")
+    return max(missing, 0)
+
+
+def _spare_take(schema_name: str) -> bool:
+    """Give a spare this name in the current transaction; False where none stands ready."""
+    validate_schema_name(schema_name)
+    mark = _spare_mark()
+    for name, found in _spares():
+        if found == mark and _lock_spare(name, mark):
+            spare, taken = quote_schema_name(name), quote_schema_name(schema_name)
+            with connection.cursor() as cursor:
+                cursor.execute(f"ALTER SCHEMA {spare} RENAME TO {taken}")
+                cursor.execute(f"COMMENT ON SCHEMA {taken} IS NULL")
+            return True
+    return False
+
+
 def tenant_request(
     *, schema_name: str, name: str, acting_user: User | None, **fields: object
 ) -> Tenant:
@@ -113,10 +187,15 @@ def tenant_provision(*, tenant: Tenant, acting_user: User | None = None) -> Tena
             locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
             if locked.is_active:
                 return locked
-            create_schema(locked.schema_name)
+            # Policies may name their schema, so a spare's are written anew under its new name.
+            if _spare_take(locked.schema_name):
+                ddl = "\n".join(schema_parts())
+            else:
+                create_schema(locked.schema_name)
+                ddl = schema_ddl()
             with tenant_transaction(locked):
                 with connection.cursor() as cursor:
-                    cursor.execute(schema_ddl())
+                    cursor.execute(ddl)
                 for seed in _seeds:
                     seed(locked)
             Domain.objects.get_or_create(

@@ -1,6 +1,6 @@
 """The platform's entries for the scheduler; `manage.py migrate_groups` writes them."""
 
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 
 def ensure() -> None:
@@ -11,4 +11,11 @@ def ensure() -> None:
     PeriodicTask.objects.get_or_create(
         name="Purge expired sessions and hand-offs",
         defaults={"task": "tenants.tasks.purge_expired", "crontab": nightly, "queue": "bulk"},
+    )
+    hourly, _created = IntervalSchedule.objects.get_or_create(
+        every=1, period=IntervalSchedule.HOURS
+    )
+    PeriodicTask.objects.get_or_create(
+        name="Keep spare schemas ready",
+        defaults={"task": "tenants.tasks.refill_spares", "interval": hourly, "queue": "bulk"},
     )

@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from tenants import services
 from tenants.models import Tenant
-from tenants.provisioning import ProvisioningError, tenant_provision
+from tenants.provisioning import ProvisioningError, spares_refill, tenant_provision
 
 
 @shared_task(queue="bulk")
@@ -17,10 +17,18 @@ def provision_tenant(tenant_id: int) -> str:
     if tenant is None:
         return "gone"
     try:
-        return tenant_provision(tenant=tenant).status
+        status = tenant_provision(tenant=tenant).status
     except ProvisioningError:
         # The status note holds the reason and the page offers to try again.
         return Tenant.Status.FAILED.value
+    refill_spares.delay()
+    return status
+
+
+@shared_task(queue="bulk")
+def refill_spares() -> int:
+    """Keep spare schemas ready for groups to come; return how many were made."""
+    return spares_refill()
 
 
 @shared_task(queue="bulk")
