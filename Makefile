@@ -40,7 +40,7 @@ check: .venv ## Check the system, migrations, types and layers
 	$(PY) -m pytest config/tests/test_layers.py
 
 bench: .venv ## Run every benchmark
-	@exec $(WITH_SERVICES) --scratch -- $(PY) -m benchmarks $(ARGS)
+	@exec $(PY) -m benchmarks $(ARGS)
 
 messages: .venv ## Compile the translations
 	@exec $(WITH_SERVICES) --scratch -- $(PY) manage.py catalogues $(ARGS)
