@@ -25,13 +25,14 @@ MASTER_KEY = env.secret("MASTER_KEY", demo=False)
 # --- Applications ---------------------------------------------------------------------------
 
 SHARED_APPS = [
-    "django_tenants",
-    "config",
-    "tenants",
+    # Before django_tenants, whose admin templates would otherwise stand in front of these.
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
+    "django_tenants",
+    "config",
+    "tenants",
     "django.contrib.admin",
     "django.contrib.contenttypes",
     "django.contrib.auth",

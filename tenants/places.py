@@ -45,3 +45,12 @@ def find_place(*, tenant: Tenant, level: Level, code: str) -> Place | None:
             if place.level == level and place.code.lower() == code.strip().lower():
                 return place
     return None
+
+
+def place_code(*, tenant: Tenant, level: Level, place_id: int) -> str:
+    """Return the code of a group's unit, brand or store, "" when there is none."""
+    with tenant_transaction(tenant):
+        for place in current_places():
+            if place.level == level and place.id == place_id:
+                return place.code
+    return ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
+from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +18,8 @@ from tenants.places import Place
 from tenants.roles import LEVELS, Level, Role
 
 HANDOFF_SECONDS = 30
+# How long a platform operator may let themselves into a group.
+EMERGENCY_AT_MOST = dt.timedelta(hours=8)
 
 
 class HandoffRefused(Exception):
@@ -50,53 +54,92 @@ def level_of(role: str) -> Level:
     return level
 
 
-@transaction.atomic
-def grant_add(
-    *,
-    user: User,
-    role: str,
-    acting_user: User | None,
-    tenant: Tenant | None = None,
-    place: Place | None = None,
-    provider: ServiceProvider | None = None,
-    engagement: Engagement | None = None,
-    valid_from: dt.datetime | None = None,
-    valid_until: dt.datetime | None = None,
-    reason: str = "",
-) -> Grant:
-    """Let a person act in a role at a place; the role says at which level. Raises GrantRefused."""
-    level = level_of(role)
-    if (level in {Level.UNIT, Level.BRAND, Level.STORE}) != (place is not None) or (
-        place is not None and place.level != level
-    ):
+@dataclass(frozen=True)
+class GrantTerms:
+    """Be a grant as asked for: which role, where, through what, until when, and why."""
+
+    role: str
+    tenant: Tenant | None = None
+    place: Place | None = None
+    provider: ServiceProvider | None = None
+    engagement: Engagement | None = None
+    valid_from: dt.datetime | None = None
+    valid_until: dt.datetime | None = None
+    reason: str = ""
+
+
+def grant_check(*, user: User | None, terms: GrantTerms, acting_user: User | None) -> None:
+    """Raise GrantRefused where these terms are no grant, or not one to give to this person."""
+    level = level_of(terms.role)
+    needs_place = level in {Level.UNIT, Level.BRAND, Level.STORE}
+    if needs_place != (terms.place is not None) or (terms.place and terms.place.level != level):
         raise GrantRefused(
             _("The role “%(role)s” is granted at the level “%(level)s”. Choose such a place.")
-            % {"role": Role(role).label, "level": level.label}
+            % {"role": Role(terms.role).label, "level": level.label}
         )
-    if (level not in {Level.PLATFORM, Level.PROVIDER}) != (tenant is not None):
-        raise GrantRefused(_("This role needs a group, and only roles inside a group have one."))
-    if (level == Level.PROVIDER) != (provider is not None):
-        raise GrantRefused(_("Only a service provider's operator belongs to a service provider."))
-    grant = Grant(
+    if (level not in {Level.PLATFORM, Level.PROVIDER}) != (terms.tenant is not None):
+        raise GrantRefused(
+            _("Roles inside a group need the group; the platform's own roles have none.")
+        )
+    if (level == Level.PROVIDER) != (terms.provider is not None):
+        raise GrantRefused(
+            _("A service provider's operator needs the provider; other roles have none.")
+        )
+    if terms.engagement and terms.engagement.tenant_id != (terms.tenant and terms.tenant.pk):
+        raise GrantRefused(_("The engagement is with another group."))
+    begins = terms.valid_from or timezone.now()
+    if terms.valid_until is not None and terms.valid_until <= begins:
+        raise GrantRefused(_("The grant would end before it begins."))
+    if user is None:
+        return
+    acting = acting_user.acting_grant if acting_user and acting_user.pk == user.pk else None
+    if (
+        acting is not None
+        and acting.role == Role.PLATFORM_OPERATOR
+        and terms.tenant is not None
+        and (
+            not terms.reason
+            or terms.valid_until is None
+            or terms.valid_until > begins + EMERGENCY_AT_MOST
+        )
+    ):
+        raise GrantRefused(
+            _(
+                "An operator enters a group only in an emergency: give a reason, and an end at "
+                "most %(hours)d hours ahead."
+            )
+            % {"hours": EMERGENCY_AT_MOST.seconds // 3600}
+        )
+    same = Grant.objects.filter(
+        Q(valid_until=None) | Q(valid_until__gt=timezone.now()),
         user=user,
-        role=role,
-        level=level,
-        tenant=tenant,
-        provider=provider,
-        engagement=engagement,
-        place_id=place.id if place else None,
-        place_name=place.name[:120] if place else "",
-        valid_from=valid_from or timezone.now(),
-        valid_until=valid_until,
-        reason=reason,
-    )
-    grant.full_clean(validate_constraints=True)
-    same = Grant.objects.current().filter(
-        user=user, role=role, tenant=tenant, place_id=grant.place_id, engagement=engagement
+        role=terms.role,
+        tenant=terms.tenant,
+        provider=terms.provider,
+        place_id=terms.place.id if terms.place else None,
+        engagement=terms.engagement,
     )
     if same.exists():
         raise GrantRefused(_("This person holds this grant already. Nothing was changed."))
-    grant.save()
+
+
+@transaction.atomic
+def grant_add(*, user: User, terms: GrantTerms, acting_user: User | None) -> Grant:
+    """Let a person act in a role at a place; the role says at which level. Raises GrantRefused."""
+    grant_check(user=user, terms=terms, acting_user=acting_user)
+    grant = Grant.objects.create(
+        user=user,
+        role=terms.role,
+        level=level_of(terms.role),
+        tenant=terms.tenant,
+        provider=terms.provider,
+        engagement=terms.engagement,
+        place_id=terms.place.id if terms.place else None,
+        place_name=terms.place.name[:120] if terms.place else "",
+        valid_from=terms.valid_from or timezone.now(),
+        valid_until=terms.valid_until,
+        reason=terms.reason,
+    )
     audit.record(
         acting_user=acting_user,
         action="grant.add",
@@ -104,9 +147,10 @@ def grant_add(
         target_name=f"{user.email}: {grant}",
         changes={
             "user": ["", user.email],
-            "role": ["", str(role)],
+            "role": ["", str(terms.role)],
             "place": ["", grant.place_name],
-            "valid_until": ["", valid_until.isoformat() if valid_until else ""],
+            "valid_until": ["", terms.valid_until.isoformat() if terms.valid_until else ""],
+            "reason": ["", terms.reason],
         },
     )
     return grant

@@ -1,13 +1,74 @@
 """The two admin sites: the platform's and each group's."""
 
-from django.http import HttpRequest
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.contrib import auth
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver, reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from tenants.roles import Role
 
+View = Callable[..., HttpResponse]
 
-class PlatformSite(UnfoldAdminSite):
+# The admin's own pages that we have elsewhere, or that would look past a page's scope.
+_UNUSED = frozenset({"view_on_site", "password_change_done"})
+
+
+class SluiceSite(UnfoldAdminSite):
+    """Be an admin behind the common login, where what a person may not open does not exist."""
+
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        """Leave out the pages that nothing leads to."""
+        return [url for url in super().get_urls() if getattr(url, "name", None) not in _UNUSED]
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Answer 404 to a person who is logged in but has no business in this admin."""
+        guarded = super().admin_view(view, cacheable)
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.user.is_authenticated and not self.has_permission(request):
+                raise Http404
+            return guarded(request, *args, **kwargs)
+
+        return update_wrapper(inner, guarded)
+
+    @method_decorator(never_cache)
+    @method_decorator(login_not_required)
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Send to the one login, with its throttling and second factor."""
+        # Never to an address from outside: only the admin's own start page comes after.
+        return redirect_to_login(reverse("admin:index"), reverse("account_login"))
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """End the session; by POST only."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        auth.logout(request)
+        return redirect("account_login")
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Send to the one page that changes a password."""
+        return redirect("account_change_password")
+
+
+class PlatformSite(SluiceSite):
     """Administer groups, people, grants and providers."""
 
     site_title = site_header = "Sluice"
@@ -16,10 +77,10 @@ class PlatformSite(UnfoldAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         """Let platform operators in."""
         grant = getattr(request, "grant", None)
-        return grant is not None and grant.role == Role.PLATFORM_OPERATOR
+        return grant is not None and request.tenant is None and grant.role == Role.PLATFORM_OPERATOR
 
 
-class GroupSite(UnfoldAdminSite):
+class GroupSite(SluiceSite):
     """Administer one group's hierarchy, people and rules."""
 
     site_title = site_header = "Sluice"

@@ -1,0 +1,51 @@
+"""Read the audit."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateFilter
+
+from tenants.admin_base import ReadOnlyAdmin
+from tenants.models import AuditEvent
+from tenants.sites import group_site, platform_site
+
+
+@admin.register(AuditEvent, site=platform_site)
+@admin.register(AuditEvent, site=group_site)
+class AuditEventAdmin(ReadOnlyAdmin):
+    """Show who did what, as which role; a group sees its own events only."""
+
+    list_display = ["at", "user_name", "role", "action", "target_name", "change_list"]
+    list_display_links = ["at"]
+    list_filter = [("at", RangeDateFilter), "target_type"]
+    list_filter_submit = True
+    search_fields = ["user_name", "action", "target_name", "target_id"]
+    search_help_text = _("Search by person, act or what it was done to")
+    fields = [
+        "at",
+        "user_name",
+        "role",
+        "engagement",
+        "action",
+        "target_type",
+        "target_id",
+        "target_name",
+        "change_list",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        """Return the group's own events; on the platform those about the platform's own rows."""
+        events = super().get_queryset(request)
+        if request.tenant is not None:
+            return events.filter(tenant=request.tenant)
+        return events.filter(Q(tenant=None) | Q(target_type__startswith="tenants."))
+
+    @admin.display(description=_("changes"))
+    def change_list(self, event: AuditEvent) -> SafeString:
+        """Write the changes as words."""
+        return render_to_string("tenants/_changes.html", {"changes": event.changes})
