@@ -60,7 +60,8 @@ clean: ## Remove .venv, caches and the tests' services; the demo's data stays
 		then python=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-		echo "Sluice needs Python 3.11 or later; found $$(python3 --version 2>&1)." \
+		tried=$$($(or $(PYTHON),python3) --version 2>&1 | head -1); \
+		echo "Sluice needs Python 3.11 or later; $(or $(PYTHON),python3) is: $${tried:-no Python}." \
 			"Nothing was changed. Install it, then: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
 		exit 1; \
 	fi; \
