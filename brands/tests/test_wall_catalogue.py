@@ -22,7 +22,7 @@ def test_the_comparison_looks_at_every_walled_table(db, rows_of):
     tables = {model._meta.db_table for model in [*walled_models(), *group_walled_models()]}
     assert len(tables) >= 10
     with connection.cursor() as cursor:
-        declared = catalogue.declared_policies(cursor, "acme")
+        declared = catalogue.declared_policies(cursor, ["acme"])
     assert set(declared) == tables
     # One policy says who reads and one ties the table to its schema.
     assert all(
@@ -57,7 +57,7 @@ def test_no_table_of_a_group_lies_in_the_public_schema(db, rows_of):
 
 @isolate_apps("brands")
 def test_a_model_that_says_nothing_of_the_wall_is_refused(monkeypatch):
-    class Undeclared(models.Model):
+    class Undeclared(models.Model):  # noqa: DJ008
         class Meta:
             app_label = "brands"
             managed = False
@@ -89,7 +89,7 @@ def test_a_plain_join_table_of_a_walled_model_is_refused(monkeypatch):
             app_label = "brands"
             managed = False
 
-    class Join(models.Model):
+    class Join(models.Model):  # noqa: DJ008
         class Meta:
             app_label = "brands"
             managed = False

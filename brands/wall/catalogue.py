@@ -57,16 +57,26 @@ _ROLE = """
 """
 
 
-def declared_policies(cursor: Any, schema_name: str) -> dict[str, set[PolicyRow]]:
+def declared_policies(cursor: Any, schema_names: list[str]) -> dict[str, set[PolicyRow]]:
     """Return table → policies as the server writes down what the code declares.
 
-    The server is asked by making them on empty temporary tables, which are dropped again.
+    The server is asked by making them on empty temporary tables, which are dropped again. A table
+    that none of the schemas has is left out.
     """
-    models = [*walled_models(), *group_walled_models()]
+    models = []
+    homes: dict[str, str] = {}
+    for model in [*walled_models(), *group_walled_models()]:
+        cursor.execute(
+            "SELECT min(schemaname) FROM pg_tables WHERE tablename = %s AND schemaname = ANY (%s)",
+            [model._meta.db_table, schema_names],
+        )
+        if home := cursor.fetchone()[0]:
+            models.append(model)
+            homes[model._meta.db_table] = home
     for model in models:
         table = model._meta.db_table
         scratch = f'pg_temp."{table}"'
-        cursor.execute(f'CREATE TEMPORARY TABLE "{table}" (LIKE "{schema_name}"."{table}")')
+        cursor.execute(f'CREATE TEMPORARY TABLE "{table}" (LIKE "{homes[table]}"."{table}")')
         for policy in [
             *policies(model, settings.WALL_RENDERING),
             schema_policy(f"'{_SCRATCH}'", settings.WALL_RENDERING),
@@ -98,10 +108,15 @@ def declared_privileges() -> dict[str, set[str]]:
     return found
 
 
-def differences(cursor: Any, schema_names: Iterable[str]) -> list[str]:
+def differences(
+    cursor: Any,
+    schema_names: Iterable[str],
+    declared: dict[str, set[PolicyRow]] | None = None,
+) -> list[str]:
     """Return, in words, everything by which the wall of these schemas is not what is declared.
 
-    The cursor must be the owner role's, in a transaction.
+    The cursor must be the owner role's, in a transaction. Who asks often passes what
+    `declared_policies` returned.
     """
     schema_names = sorted(schema_names)
     if not schema_names:
@@ -110,7 +125,7 @@ def differences(cursor: Any, schema_names: Iterable[str]) -> list[str]:
         *role_differences(cursor),
         *_schema_differences(cursor, schema_names),
         *_relation_differences(cursor, schema_names),
-        *_policy_differences(cursor, schema_names),
+        *_policy_differences(cursor, schema_names, declared),
     ]
 
 
@@ -177,8 +192,10 @@ def _relation_differences(cursor: Any, schema_names: list[str]) -> list[str]:
     return found
 
 
-def _policy_differences(cursor: Any, schema_names: list[str]) -> list[str]:
-    expected = declared_policies(cursor, schema_names[0])
+def _policy_differences(
+    cursor: Any, schema_names: list[str], declared: dict[str, set[PolicyRow]] | None
+) -> list[str]:
+    expected = declared_policies(cursor, schema_names) if declared is None else declared
     actual = _policies(cursor, schema_names)
     found: list[str] = []
     for schema in schema_names:

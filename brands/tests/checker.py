@@ -1,0 +1,189 @@
+"""Look through the wall by plain SQL as the app role, and say where it differs from the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import Error, models
+
+from brands.tests import oracle, wall_rows
+from brands.wall import scope
+from brands.wall.models import Walled
+
+# What each table of a group may be used for by the app role, where it is walled or the owner's.
+_WRITABLE = {"members_importjob": {"SELECT", "INSERT", "UPDATE"}}
+_OWNERS_OWN = ("members_person", "members_identity", "members_identitylink", "members_personmerge")
+_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+_KINDS = frozenset({"profile", "contact", "activity"})
+
+
+def worlds(places: wall_rows.Places) -> list[oracle.World]:
+    """Return modes and notices that between them reach every cell of the table."""
+    brands = tuple(places.brands.values())
+    tea, bakery, _spa = brands
+    notices = {
+        901: oracle.Notice(True, frozenset(brands), _KINDS),
+        902: oracle.Notice(False, frozenset({bakery}), frozenset({"profile", "contact"})),
+        903: oracle.Notice(True, frozenset({tea}), frozenset({"profile"})),
+    }
+    settings_of_modes = (
+        ("fan_max", "fan_max", "brand_max"),
+        ("member_max", "brand_max", "fan_max"),
+        ("brand_max", "fan_max", "member_max"),
+        ("fan_max", "fan_max", "fan_max"),
+        ("member_max", "member_max", "member_max"),
+        ("brand_max", "brand_max", "brand_max"),
+        ("fan_max", "member_max", "fan_max"),
+    )
+    return [
+        oracle.World(dict(zip(brands, modes, strict=True)), notices) for modes in settings_of_modes
+    ]
+
+
+def role_sql(values: dict[str, str]) -> str:
+    """Return the statements that make the connection the app role with these settings."""
+    names = {name: "" for name in scope.SETTING_NAMES} | values
+    return "; ".join(
+        [f"SET LOCAL {name} = '{value}'" for name, value in names.items()]
+        + [f'SET LOCAL ROLE "{settings.APP_ROLE}"']
+    )
+
+
+def wall_violations(
+    cursor: Any, tables: Sequence[type[models.Model]] | None = None
+) -> Iterator[str]:
+    """Yield, in words, every way in which the database shows or takes what the oracle does not.
+
+    The cursor is at acme, in a transaction, with the rows of `wall_rows.fill`; its own role is
+    the owner or a superuser. Every row is a denial for some viewers and a positive control for
+    others: a wall that shows nothing at all fails as well.
+    """
+    places = wall_rows.Places.read(cursor)
+    tables = list(tables or wall_rows.all_models())
+    rows = {model: wall_rows.read_facts(cursor, model) for model in tables}
+    assert all(rows.values()), "a table without rows proves nothing"
+    try:
+        for model in tables:
+            yield from _outside_of_scopes(cursor, model)
+        for world in worlds(places):
+            for viewer in places.viewers():
+                cursor.execute("SET LOCAL ROLE NONE")
+                yield from _reads(cursor, world, viewer, rows)
+        cursor.execute("SET LOCAL ROLE NONE")
+        yield from _privileges(cursor, tables)
+        for model in tables:
+            if model._meta.db_table in _WRITABLE:
+                yield from _writes(cursor, places, model)
+        cursor.execute("SET LOCAL ROLE NONE")
+    except (Error, psycopg.Error) as error:
+        # The caller undoes the transaction, or its savepoint, and the role with it.
+        yield f"the database refuses: {error}"
+
+
+def _outside_of_scopes(cursor: Any, model: type[models.Model]) -> Iterator[str]:
+    """Look with no settings, and with every row's brand in settings made for another schema."""
+    everything = scope.array(range(1, 100))
+    foreign = {name: everything for name in scope.SETTING_NAMES if not name.endswith("k")}
+    foreign |= {"sluice.schema": "globex", "sluice.k": "0", "sluice.group_k": "0"}
+    for words, values in (("no settings", {}), ("settings of another group", foreign)):
+        cursor.execute(role_sql(values))
+        found = len(_keys(cursor, model))
+        cursor.execute("SET LOCAL ROLE NONE")
+        if found:
+            yield f"{model._meta.db_table}: {found} rows with {words}"
+
+
+def _keys(cursor: Any, model: type[models.Model]) -> set[str]:
+    table = f'"{model._meta.db_table}"'
+    cursor.execute(f"SELECT {wall_rows.key_sql(model)} FROM {table}")
+    return {key for (key,) in cursor.fetchall()}
+
+
+def _reads(
+    cursor: Any,
+    world: oracle.World,
+    viewer: oracle.Viewer,
+    rows: dict[type[models.Model], dict[str, oracle.Row]],
+) -> Iterator[str]:
+    visible = wall_rows.visible_of(world, viewer)
+    cursor.execute(role_sql(scope.setting_values(visible, "acme")))
+    for model, facts in rows.items():
+        seen = _keys(cursor, model)
+        allowed = wall_rows.expected(world, viewer, model, facts)
+        name = f"{model._meta.db_table}, {viewer.name}, {sorted(world.modes.items())}"
+        for key in sorted(seen - allowed):
+            yield f"{name}: sees {facts.get(key)}"
+        for key in sorted(allowed - seen):
+            yield f"{name}: does not see {facts[key]}"
+
+
+def _privileges(cursor: Any, tables: Sequence[type[models.Model]]) -> Iterator[str]:
+    declared = {
+        model._meta.db_table: _WRITABLE.get(model._meta.db_table, {"SELECT"}) for model in tables
+    } | {table: set() for table in _OWNERS_OWN}
+    for table, allowed in declared.items():
+        for privilege in _PRIVILEGES:
+            by_column = privilege in {"SELECT", "INSERT", "UPDATE", "REFERENCES"}
+            asked = "has_any_column_privilege" if by_column else "has_table_privilege"
+            cursor.execute(f"SELECT {asked}(%s, %s, %s)", [settings.APP_ROLE, table, privilege])
+            has = cursor.fetchone()[0]
+            if has != (privilege in allowed):
+                yield f"{table}: the app role {'has' if has else 'lacks'} {privilege}"
+
+
+def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Iterator[str]:
+    table = model._meta.db_table
+    world = worlds(places)[0]
+    facts = wall_rows.read_facts(cursor, model)
+    for viewer in places.viewers():
+        values = scope.setting_values(wall_rows.visible_of(world, viewer), "acme")
+        for brand, store in places.pairs():
+            row = oracle.Row(brand, store)
+            allowed = oracle.may_write(viewer, row)
+            done = _tries(
+                cursor,
+                values,
+                lambda row=row: wall_rows.insert(
+                    cursor, table, [{"brand_id": row.brand, "store_id": row.store}]
+                ),
+            )
+            if bool(done) != allowed:
+                yield f"{table}, {viewer.name}: insert of {row} {'passes' if done else 'fails'}"
+        own = {
+            key
+            for key, row in facts.items()
+            if oracle.may_write(viewer, row)
+            and oracle.may_read(world, viewer, str(model.wall.kind), row)
+        }
+        changed = _tries(
+            cursor, values, lambda: cursor.execute(f'UPDATE "{table}" SET brand_id = brand_id')
+        )
+        if changed != len(own):
+            yield f"{table}, {viewer.name}: update changes {changed} rows, not {len(own)}"
+        foreign = sorted(set(places.brands.values()) - viewer.brands)
+        for brand in foreign if own else []:
+            moved = _tries(
+                cursor,
+                values,
+                lambda brand=brand: cursor.execute(
+                    f'UPDATE "{table}" SET brand_id = %s, store_id = NULL', [brand]
+                ),
+            )
+            if moved is not None:
+                yield f"{table}, {viewer.name}: moves {moved} rows to brand {brand}"
+
+
+def _tries(cursor: Any, values: dict[str, str], act: Any) -> int | None:
+    """Run ACT as the app role and undo it; return the rows it touched, None where refused."""
+    cursor.execute("SAVEPOINT tried")
+    cursor.execute(role_sql(values))
+    try:
+        act()
+        return cursor.rowcount
+    except (Error, psycopg.Error):
+        return None
+    finally:
+        cursor.execute("ROLLBACK TO SAVEPOINT tried; RELEASE SAVEPOINT tried")

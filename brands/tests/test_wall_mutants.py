@@ -1,0 +1,231 @@
+"""Break the wall on purpose, one piece at a time: the checker and the catalogue must tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from brands.tests import wall_rows
+from brands.tests.checker import wall_violations
+from brands.wall import catalogue
+from brands.wall.models import GroupWalled, Walled
+from brands.wall.policies import Policy, policies, schema_policy
+from members.models import ImportJob
+
+APP = settings.APP_ROLE
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One way to break one table's wall."""
+
+    model: type
+    what: str
+    sql: str
+
+    def __str__(self) -> str:
+        return f"{self.model._meta.db_table}: {self.what}"
+
+
+def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
+    """Yield broken versions of a table's rule of reading; each must differ from the rule."""
+    yield "USING true", "true"
+    yield "OR true", f"{read} OR true"
+    yield "nothing passes", "false"
+    if issubclass(model, GroupWalled):
+        yield "any size of cell", f"{model.counted} >= 0"
+        yield "k ignored for HQ only", f"{read} OR {model.counted} = 9"
+        return
+    kind = model.wall.kind
+    yield "store in the place of brand", read.replace("brand_id =", "store_id =")
+    yield "notice in the place of brand", read.replace("brand_id =", "notice_id =")
+    yield (
+        "key in the place of brand",
+        read.replace("brand_id =", f"{model._meta.pk_fields[0].column} ="),
+    )
+    yield "own stores of any brand", _without(read, "AND brand_id", "store_brands")
+    yield (
+        "stores of own brands, all of them",
+        read.replace("store_id =", "brand_id =").replace(f"{kind}_stores", "store_brands"),
+    )
+    yield "the store's rows are gone", read.replace(f"{kind}_stores", f"{kind}_nothing")
+    yield "own rows are gone", read.replace(f"{kind}_all", f"{kind}_nothing")
+    if kind != "metrics":
+        yield "consent ignored", _without(read, "AND notice_id", f"{kind}_notices")
+        yield (
+            "any brand's consent",
+            read.replace(
+                f"brand_id = ANY ((SELECT NULLIF(current_setting('sluice.{kind}_consented'",
+                f"notice_id = ANY ((SELECT NULLIF(current_setting('sluice.{kind}_notices'",
+            ),
+        )
+        yield "consented rows are gone", read.replace(f"{kind}_consented", f"{kind}_nothing")
+        other = "profile" if kind in {"contact", "masked"} else "contact"
+        yield "another kind's brands", read.replace(f"{kind}_all", f"{other}_all")
+        yield "another kind's notices", read.replace(f"{kind}_", f"{other}_")
+    if model.wall.counted:
+        yield "small cells shown", read.replace(f"{model.wall.counted} >=", "0 <=")
+        yield "stores of a closed brand shown", read.replace("AND store_id IS NULL", "")
+        yield (
+            "suppressed brands in full",
+            f"{read} OR " + read.split(" OR ")[0].replace("metrics_all", "metrics_suppressed"),
+        )
+
+
+def _without(read: str, beginning: str, setting: str) -> str:
+    """Cut the comparison with one setting out of a rule."""
+    start = read.index(f" {beginning} = ANY ((SELECT NULLIF(current_setting('sluice.{setting}'")
+    end = read.index("::bigint[])", read.index("::bigint[])", start) + 1) + len("::bigint[])")
+    return read[:start] + read[end:]
+
+
+def _mutants(model: type) -> Iterator[Mutant]:
+    table = f'"{model._meta.db_table}"'
+    read = next(policy.using for policy in policies(model) if policy.name == "sluice_read")
+    for what, broken in _rules(read, model):
+        assert broken != read, f"{table}: {what} changes nothing"
+        yield Mutant(model, what, Policy("sluice_read", "SELECT", using=broken).sql(table))
+    yield Mutant(model, "security off", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    yield Mutant(model, "no policy to read", f"DROP POLICY sluice_read ON {table}")
+    yield Mutant(model, "a policy more", f"CREATE POLICY extra ON {table} FOR SELECT USING (true)")
+    yield Mutant(model, "no tie to the schema", f"DROP POLICY sluice_group ON {table}")
+    yield Mutant(model, "tied to another", schema_policy("'globex'").sql(table))
+    loose = Policy("sluice_group", "ALL", using=schema_policy("'acme'").using)
+    yield Mutant(model, "the tie opens", loose.sql(table))
+    wanted = {"DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"}
+    if model is not ImportJob:
+        wanted |= {"INSERT", "UPDATE"}
+    for privilege in sorted(wanted):
+        yield Mutant(model, f"GRANT {privilege}", f"GRANT {privilege} ON {table} TO {APP}")
+    yield Mutant(model, "GRANT to all", f"GRANT DELETE ON {table} TO PUBLIC")
+    yield Mutant(model, "no SELECT", f"REVOKE SELECT ON {table} FROM {APP}")
+    if model is not ImportJob:
+        column = model._meta.pk_fields[0].column
+        yield Mutant(model, "a column", f"GRANT UPDATE ({column}) ON {table} TO {APP}")
+    if issubclass(model, Walled) and model.wall.is_writable:
+        yield from _writing_mutants(model, table)
+
+
+def _writing_mutants(model: type, table: str) -> Iterator[Mutant]:
+    rule = next(policy.check for policy in policies(model) if policy.name == "sluice_insert")
+    brand_only = rule.split(" OR ")[0]
+    store_only = _without(rule, "AND brand_id", "store_brands")
+    for what, broken in (
+        ("true", "true"),
+        ("brands that are read", rule.replace("write_brands", "metrics_all")),
+        ("stores nowhere", brand_only),
+        ("own store of any brand", store_only),
+        ("false", "false"),
+    ):
+        assert broken != rule, f"{table}: {what} changes nothing"
+        insert = Policy("sluice_insert", "INSERT", check=broken)
+        yield Mutant(model, f"insert WITH CHECK {what}", insert.sql(table))
+        update = Policy("sluice_update", "UPDATE", using=rule, check=broken)
+        if what not in {"stores nowhere", "own store of any brand"}:
+            yield Mutant(model, f"update WITH CHECK {what}", update.sql(table))
+    update = Policy("sluice_update", "UPDATE", using="true", check="true")
+    yield Mutant(model, "update of everything", update.sql(table))
+    yield Mutant(model, "no policy to insert", f"DROP POLICY sluice_insert ON {table}")
+    yield Mutant(model, "no policy to update", f"DROP POLICY sluice_update ON {table}")
+    yield Mutant(
+        model, "insert without a check", f"ALTER POLICY sluice_insert ON {table} WITH CHECK (true)"
+    )
+
+
+def test_the_wall_as_it_stands_has_no_violation(walled_acme):
+    with connection.cursor() as cursor:
+        assert list(wall_violations(cursor)) == []
+
+
+def test_every_mutant_is_told_by_what_is_seen_and_by_the_catalogue(walled_acme):
+    mutants = [mutant for model in wall_rows.all_models() for mutant in _mutants(model)]
+    unseen: list[str] = []
+    undeclared: list[str] = []
+    with connection.cursor() as cursor:
+        declared = catalogue.declared_policies(cursor, ["acme"])
+        for mutant in mutants:
+            cursor.execute(f"SAVEPOINT mutant; {mutant.sql}")
+            if next(wall_violations(cursor, [mutant.model]), None) is None:
+                unseen.append(str(mutant))
+            # Once more from the start: the look above ends as another role, or in an error.
+            cursor.execute(f"ROLLBACK TO SAVEPOINT mutant; {mutant.sql}")
+            if not catalogue.differences(cursor, ["acme"], declared):
+                undeclared.append(str(mutant))
+            cursor.execute("ROLLBACK TO SAVEPOINT mutant; RELEASE SAVEPOINT mutant")
+        assert unseen == []
+        assert undeclared == []
+        # What was undone leaves the wall whole.
+        assert list(wall_violations(cursor)) == []
+        assert catalogue.differences(cursor, ["acme"]) == []
+    print(f"\n{len(mutants)} mutants of {len(wall_rows.all_models())} tables, all killed twice")
+    assert len(mutants) >= 200
+
+
+@pytest.mark.parametrize("table", ["members_person", "members_identity", "members_identitylink"])
+def test_a_grant_on_the_owners_own_tables_is_told(walled_acme, table):
+    with connection.cursor() as cursor:
+        cursor.execute(f"GRANT SELECT ON {table} TO {APP}")
+        assert any(table in words for words in wall_violations(cursor))
+        assert any(table in words for words in catalogue.differences(cursor, ["acme"]))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE VIEW leak AS SELECT * FROM members_contact; GRANT SELECT ON leak TO {app}",
+        "CREATE MATERIALIZED VIEW leak AS SELECT * FROM members_contact; "
+        "GRANT SELECT ON leak TO {app}",
+        "CREATE TABLE leak AS SELECT * FROM members_contact; GRANT SELECT ON leak TO {app}",
+        "CREATE FUNCTION leak() RETURNS bigint LANGUAGE sql SECURITY DEFINER "
+        "AS 'SELECT count(*) FROM members_contact'",
+        "GRANT CREATE ON SCHEMA acme TO {app}",
+        "CREATE RULE leak AS ON INSERT TO members_importjob DO ALSO NOTHING",
+        "ALTER TABLE members_contact RENAME TO gone",
+    ],
+)
+def test_a_way_around_the_tables_is_told_by_the_catalogue(walled_acme, sql):
+    with connection.cursor() as cursor:
+        assert catalogue.differences(cursor, ["acme"]) == []
+        cursor.execute(sql.format(app=APP))
+        assert catalogue.differences(cursor, ["acme"]) != []
+
+
+@pytest.fixture
+def superuser() -> Iterator[psycopg.Cursor]:
+    """Be the superuser inside acme, in a transaction that is rolled back, with rows in it."""
+    address = os.environ.get("SUPERUSER_DATABASE_URL", "")
+    if not address:
+        pytest.skip(
+            "set SUPERUSER_DATABASE_URL (or leave DATABASE_URL unset, so that the tests start "
+            "their own PostgreSQL): only a superuser can break a role on purpose"
+        )
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(address, dbname=name) as session, session.cursor() as cursor:
+        cursor.execute("SET LOCAL search_path = acme, public")
+        wall_rows.fill(cursor, wall_rows.Places.read(cursor))
+        yield cursor
+        session.rollback()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER ROLE {app} BYPASSRLS",
+        "ALTER ROLE {app} SUPERUSER",
+        "ALTER TABLE members_contact OWNER TO {app}",
+        "REVOKE {app} FROM {owner}; GRANT {owner} TO {app}",
+    ],
+)
+def test_a_role_that_steps_over_the_wall_is_told(db, superuser, sql):
+    owner = connection.settings_dict["USER"]
+    assert next(wall_violations(superuser), None) is None
+    assert catalogue.differences(superuser, ["acme"]) == []
+    superuser.execute(sql.format(app=APP, owner=owner))
+    assert catalogue.differences(superuser, ["acme"]) != []
+    assert next(wall_violations(superuser), None) is not None
