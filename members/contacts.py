@@ -77,7 +77,11 @@ def seal(keys: GroupKeys, fields: dict[str, str]) -> bytes:
 
 def unseal(keys: GroupKeys, contact: Contact) -> dict[str, str]:
     """Return the contact fields of a row: name, phone, email, unionid, card_no, birthday."""
-    blob = bytes(contact.sealed)
+    return open_sealed(keys, bytes(contact.sealed))
+
+
+def open_sealed(keys: GroupKeys, blob: bytes) -> dict[str, str]:
+    """Return the contact fields of a sealed blob."""
     return json.loads(AESGCM(keys.data).decrypt(blob[:12], blob[12:], None))
 
 

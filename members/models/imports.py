@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from brands.models import OWNER_ONLY
@@ -45,13 +46,19 @@ class ImportJob(Walled):
     checkpoint = models.BigIntegerField(default=0)
     # Line of the file at the checkpoint, the header being line 1.
     checkpoint_line = models.BigIntegerField(default=0)
+    # The checkpoint at which the current run began: what its rate is measured from.
+    resumed_from = models.BigIntegerField(default=0)
     rows_read = models.BigIntegerField(_("rows read"), default=0)
     rows_created = models.BigIntegerField(_("created"), default=0)
     rows_updated = models.BigIntegerField(_("changed"), default=0)
     rows_unchanged = models.BigIntegerField(_("unchanged"), default=0)
     rows_rejected = models.BigIntegerField(_("rejected"), default=0)
+    # Rows that a later row of the same file replaced.
+    rows_repeated = models.BigIntegerField(_("repeated in the file"), default=0)
     # Where the rejected rows are, relative to MEDIA_ROOT.
     rejected_path = models.CharField(max_length=500, blank=True)
+    # What of that file is committed; a killed run's rest is cut off before the next one writes.
+    rejected_bytes = models.BigIntegerField(default=0)
     phase = models.CharField(_("phase"), max_length=40, blank=True)
     is_cancel_asked = models.BooleanField(default=False)
     error = models.TextField(_("error"), blank=True)
@@ -88,6 +95,24 @@ class ImportJob(Walled):
         if self.state == self.State.DONE:
             return 1.0
         return min(self.checkpoint / self.bytes_total, 1.0) if self.bytes_total else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return how long the rest of the file takes at the rate so far; None while unknown."""
+        done = self.checkpoint - self.resumed_from
+        if self.state != self.State.RUNNING or self.started_at is None or done <= 0:
+            return None
+        spent = (timezone.now() - self.started_at).total_seconds()
+        return spent / done * (self.bytes_total - self.checkpoint)
+
+    @property
+    def bytes_per_second(self) -> float | None:
+        """Return the rate of the current run; None before its first chunk."""
+        done = self.checkpoint - self.resumed_from
+        if self.started_at is None or done <= 0:
+            return None
+        spent = ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+        return done / max(spent, 0.001)
 
 
 class PendingRollup(models.Model):

@@ -1,0 +1,175 @@
+"""Count a group's figures from its facts, and compare the roll-ups with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from brands.models import Brand
+from brands.wall import scope
+from members import rollups
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+
+_NOTHING = {"members": 0, "persons": 0, "orders": 0, "lines": 0, "sales": 0, "buyers": 0}
+
+
+def figures(*, tenant: Tenant) -> dict[str, Any]:
+    """Return the figures of a group and its brands, from facts; money in minor units."""
+    with tenant_transaction(tenant), scope.bulk(reason="figures"), connection.cursor() as cursor:
+        brands: dict[int, dict[str, int]] = {}
+        codes = dict(Brand.objects.order_by("code").values_list("pk", "code"))
+        for pk in codes:
+            brands[pk] = {**_NOTHING, "repeat_buyers": 0}
+        cursor.execute(
+            """
+            SELECT brand_id, count(*) FILTER (WHERE is_member) AS members,
+                count(DISTINCT person_id) AS persons
+            FROM members_profile GROUP BY brand_id
+            """
+        )
+        for brand, members, persons in cursor.fetchall():
+            brands[brand].update(members=members, persons=persons)
+        cursor.execute("SELECT brand_id, count(*) FROM members_order GROUP BY brand_id")
+        for brand, orders in cursor.fetchall():
+            brands[brand]["orders"] = orders
+        cursor.execute(
+            """
+            SELECT o.brand_id, count(*), sum(l.amount)::bigint
+            FROM members_orderline l JOIN members_order o ON o.id = l.order_id GROUP BY o.brand_id
+            """
+        )
+        for brand, lines, sales in cursor.fetchall():
+            brands[brand].update(lines=lines, sales=sales)
+        cursor.execute(
+            """
+            SELECT brand_id, count(*), count(*) FILTER (WHERE orders >= 2) FROM (
+                SELECT brand_id, profile_id, count(*) AS orders
+                FROM members_order GROUP BY brand_id, profile_id
+            ) AS buyer GROUP BY brand_id
+            """
+        )
+        for brand, buyers, repeat_buyers in cursor.fetchall():
+            brands[brand].update(buyers=buyers, repeat_buyers=repeat_buyers)
+        cursor.execute(
+            """
+            SELECT brands, count(*) FROM (
+                SELECT count(DISTINCT brand_id) AS brands FROM members_profile GROUP BY person_id
+            ) AS person GROUP BY brands ORDER BY brands
+            """
+        )
+        reach = {str(brands): persons for brands, persons in cursor.fetchall()}
+    return {
+        "tenant": tenant.schema_name,
+        "currency": tenant.currency,
+        "brands": {codes[pk]: counts for pk, counts in brands.items()},
+        "group": {"persons": sum(reach.values()), "persons_by_brands": reach},
+    }
+
+
+# Name of the comparison → what the roll-up says, what the facts say: rows that are in one only.
+_COMPARISONS: dict[str, tuple[str, str]] = {
+    "order sums": (
+        "SELECT id, lines::bigint, amount::numeric FROM members_order",
+        """
+        SELECT o.id, count(l.order_id), COALESCE(sum(l.amount), 0)
+        FROM members_order o LEFT JOIN members_orderline l ON l.order_id = o.id GROUP BY o.id
+        """,
+    ),
+    "member totals": (
+        "SELECT id, orders, sales, first_order_at, last_order_at FROM members_profile",
+        f"""
+        SELECT p.id, COALESCE(x.orders, 0), COALESCE(x.sales, 0), x.first_order_at,
+            x.last_order_at
+        FROM members_profile p
+        LEFT JOIN ({rollups.TOTALS} GROUP BY o.profile_id) AS x ON x.profile_id = p.id
+        """,  # noqa: S608 - constants of the code
+    ),
+    "daily figures": (
+        "SELECT brand_id, store_id, day, orders, lines, sales, buyers FROM members_dailymetric",
+        rollups.DAILY.format(facts=f"({rollups.DAYS})"),
+    ),
+    "pool members": (
+        "SELECT brand_id, store_id, members, persons FROM members_poolmetric "
+        "WHERE members > 0 OR persons > 0",
+        f"SELECT * FROM ({rollups.POOL_PEOPLE}) AS x WHERE members > 0 OR persons > 0",  # noqa: S608
+    ),
+    "pool sales": (
+        "SELECT brand_id, store_id, orders, lines, sales, buyers, repeat_buyers "
+        "FROM members_poolmetric WHERE orders > 0",
+        rollups.POOL_SALES,
+    ),
+    "group figures": (
+        "SELECT brands::bigint, persons::bigint FROM members_groupmetric",
+        f"SELECT brands::bigint, persons::bigint FROM ({rollups.GROUP}) AS x",  # noqa: S608
+    ),
+    "notices on members": (
+        "SELECT id, notice_id FROM members_profile",
+        """
+        SELECT p.id, CASE WHEN c.is_given THEN c.answered_notice_id END
+        FROM members_profile p LEFT JOIN (
+            SELECT DISTINCT ON (person_id) person_id, is_given, answered_notice_id
+            FROM members_consent
+            ORDER BY person_id, answered_at DESC, is_given, answered_notice_id DESC
+        ) AS c ON c.person_id = p.person_id
+        """,
+    ),
+    "notices and stores on contacts": (
+        """
+        SELECT profile_id, brand_id, store_id, notice_id, 'contact' FROM members_contact UNION ALL
+        SELECT profile_id, brand_id, store_id, notice_id, 'masked' FROM members_maskedcontact
+        """,
+        """
+        SELECT p.id, p.brand_id, p.store_id, p.notice_id, 'contact'
+        FROM members_profile p JOIN members_contact c ON c.profile_id = p.id UNION ALL
+        SELECT p.id, p.brand_id, p.store_id, p.notice_id, 'masked'
+        FROM members_profile p JOIN members_maskedcontact c ON c.profile_id = p.id
+        """,
+    ),
+    "consents": (
+        "SELECT id, person_id, brand_id, store_id, notice_id FROM members_consent",
+        """
+        SELECT c.id, p.person_id, p.brand_id, p.store_id, p.notice_id
+        FROM members_consent c JOIN members_profile p ON p.id = c.profile_id
+        """,
+    ),
+    "notices on orders": (
+        "SELECT id, brand_id, notice_id FROM members_order",
+        """
+        SELECT o.id, p.brand_id, p.notice_id
+        FROM members_order o JOIN members_profile p ON p.id = o.profile_id
+        """,
+    ),
+    "copies on order lines": (
+        "SELECT order_id, line_no, brand_id, store_id, notice_id FROM members_orderline",
+        """
+        SELECT l.order_id, l.line_no, o.brand_id, o.store_id, o.notice_id
+        FROM members_orderline l JOIN members_order o ON o.id = l.order_id
+        """,
+    ),
+}
+
+
+def compare(*, tenant: Tenant) -> dict[str, int]:
+    """Return name of each roll-up and copy → number of its rows that differ from the facts."""
+    found: dict[str, int] = {}
+    with tenant_transaction(tenant), scope.bulk(reason="check"), connection.cursor() as cursor:
+        brands = list(Brand.objects.values_list("pk", flat=True))
+        params = {"zone": tenant.time_zone, "brands": brands}
+        for name, (kept, facts) in _COMPARISONS.items():
+            cursor.execute(
+                f"""
+                WITH kept AS ({kept}), facts AS ({facts})
+                SELECT (SELECT count(*) FROM (TABLE kept EXCEPT TABLE facts) AS a)
+                    + (SELECT count(*) FROM (TABLE facts EXCEPT TABLE kept) AS b)
+                """,  # noqa: S608 - constants of the code
+                params,
+            )
+            found[name] = cursor.fetchone()[0]
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM members_pendingtotal) "
+            "+ (SELECT count(*) FROM members_pendingrollup)"
+        )
+        found["pending"] = cursor.fetchone()[0]
+    return found

@@ -1,0 +1,273 @@
+"""OneID: persons are the connected components of profiles that share identities.
+
+Resolution is set-based and incremental: it looks at the persons that changed profiles and
+identities touch, finds their components anew, and writes only what differs. The partition depends
+on the links alone, never on the order in which they came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from members.staging import stage, stage_query
+
+# An identity of more profiles than this (a shop's own phone) is hot and links nobody.
+HOT_PROFILES = 50
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Count what a resolution changed."""
+
+    persons_seen: int
+    profiles_moved: int
+
+
+def hot_profiles() -> int:
+    """Return the number of profiles above which an identity is hot."""
+    return int(getattr(settings, "IDENTITY_HOT_PROFILES", HOT_PROFILES))
+
+
+def begin_touching(cursor: CursorWrapper) -> None:
+    """Make the empty tables in which a bulk writer notes what `resolve` must look at.
+
+    touched_profile: profiles that are new or whose links changed. touched_identity: identities
+    that gained or lost a profile.
+    """
+    stage(cursor, "touched_profile", "profile_id bigint NOT NULL")
+    stage(cursor, "touched_identity", "identity_id bigint NOT NULL")
+
+
+def resolve() -> Resolved:
+    """Bring the persons of everything touched up to date.
+
+    Runs in the caller's transaction, which holds the group's answers (members.locks). Leaves the
+    temporary table affected_person (person_id): every person whose profiles it looked at and every
+    new one.
+    """
+    with connection.cursor() as cursor:
+        _update_hot(cursor)
+        persons = _find_nodes(cursor)
+        if persons:
+            _label_components(cursor)
+            _choose_persons(cursor)
+        else:
+            stage(cursor, "moved", "profile_id bigint, from_person_id bigint, to_person_id bigint")
+        cursor.execute("SELECT count(*) FROM moved")
+        moved = cursor.fetchone()[0]
+        if moved:
+            _move(cursor)
+        if persons:
+            _tidy(cursor)
+    return Resolved(persons, moved)
+
+
+def _update_hot(cursor: CursorWrapper) -> None:
+    """Set is_hot where it changed, and note those identities in `flipped`."""
+    stage(cursor, "flipped", "identity_id bigint NOT NULL")
+    cursor.execute(
+        """
+        WITH counted AS (
+            SELECT t.identity_id, (
+                SELECT count(*) FROM (
+                    SELECT 1 FROM members_identitylink l
+                    WHERE l.identity_id = t.identity_id LIMIT %(most)s + 1
+                ) AS capped
+            ) > %(most)s AS is_hot
+            FROM (SELECT DISTINCT identity_id FROM touched_identity) AS t
+        ), changed AS (
+            UPDATE members_identity i SET is_hot = c.is_hot FROM counted c
+            WHERE i.id = c.identity_id AND i.is_hot <> c.is_hot
+            RETURNING i.id
+        )
+        INSERT INTO flipped SELECT id FROM changed
+        """,
+        {"most": hot_profiles()},
+    )
+
+
+def _find_nodes(cursor: CursorWrapper) -> int:
+    """Stage the profiles of every person that may change, and the edges between them.
+
+    Persons were components before, and only touched links changed, so no edge leaves this set.
+    """
+    cursor.execute("ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity")
+    persons = stage_query(
+        cursor,
+        "affected_person",
+        """
+        SELECT p.person_id FROM touched_profile t JOIN members_profile p ON p.id = t.profile_id
+        UNION
+        SELECT p.person_id
+        FROM touched_identity t
+        JOIN members_identity i ON i.id = t.identity_id
+        JOIN members_identitylink l ON l.identity_id = i.id
+        JOIN members_profile p ON p.id = l.profile_id
+        WHERE NOT i.is_hot OR i.id IN (SELECT identity_id FROM flipped)
+        """,
+    )
+    stage_query(
+        cursor,
+        "node",
+        """
+        SELECT p.id AS profile_id, p.person_id, p.id AS label
+        FROM affected_person a JOIN members_profile p ON p.person_id = a.person_id
+        """,
+    )
+    stage_query(
+        cursor,
+        "edge",
+        """
+        SELECT identity_id, profile_id FROM (
+            SELECT l.identity_id, l.profile_id, count(*) OVER (PARTITION BY l.identity_id) AS ends
+            FROM node n
+            JOIN members_identitylink l ON l.profile_id = n.profile_id
+            JOIN members_identity i ON i.id = l.identity_id AND NOT i.is_hot
+        ) AS linked WHERE ends > 1
+        """,
+    )
+    return persons
+
+
+def _label_components(cursor: CursorWrapper) -> None:
+    """Give the nodes of a component one label, the smallest profile id among them.
+
+    Each round hooks every label to the smallest label that an identity joins it with, follows
+    these hooks to their ends, and renames the nodes: a chain of any length falls in few rounds.
+    """
+    while stage_query(
+        cursor,
+        "hook",
+        """
+        SELECT label, low FROM (
+            SELECT n.label, min(e.low) AS low
+            FROM (
+                SELECT e.profile_id, min(n.label) OVER (PARTITION BY e.identity_id) AS low
+                FROM edge e JOIN node n USING (profile_id)
+            ) AS e
+            JOIN node n USING (profile_id)
+            GROUP BY n.label
+        ) AS lowest WHERE low < label
+        """,
+    ):
+        while True:
+            cursor.execute(
+                "UPDATE hook h SET low = next.low FROM hook next WHERE h.low = next.label"
+            )
+            if not cursor.rowcount:
+                break
+        cursor.execute("UPDATE node n SET label = h.low FROM hook h WHERE n.label = h.label")
+
+
+def _choose_persons(cursor: CursorWrapper) -> None:
+    """Stage which profiles move to which person.
+
+    A component keeps the smallest of its persons; a person whose profiles fell apart stays with
+    the component of its smallest profile; a component left without one gets a new person.
+    """
+    stage_query(
+        cursor,
+        "target",
+        """
+        SELECT c.label, k.person_id AS kept_id,
+            COALESCE(
+                k.person_id, nextval(pg_get_serial_sequence('members_person', 'id'))
+            ) AS person_id
+        FROM (SELECT DISTINCT label FROM node) AS c
+        LEFT JOIN (
+            SELECT label, min(person_id) AS person_id
+            FROM (SELECT person_id, min(label) AS label FROM node GROUP BY person_id) AS won
+            GROUP BY label
+        ) AS k USING (label)
+        """,
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_person (id, created_at)
+        SELECT person_id, now() FROM target WHERE kept_id IS NULL
+        """
+    )
+    cursor.execute("INSERT INTO affected_person SELECT person_id FROM target WHERE kept_id IS NULL")
+    stage_query(
+        cursor,
+        "moved",
+        """
+        SELECT n.profile_id, n.person_id AS from_person_id, t.person_id AS to_person_id, n.label
+        FROM node n JOIN target t USING (label) WHERE n.person_id <> t.person_id
+        """,
+    )
+
+
+def _move(cursor: CursorWrapper) -> None:
+    """Write the moves, with the identity that joined two persons as their cause."""
+    cursor.execute(
+        """
+        INSERT INTO members_personmerge (profile_id, from_person_id, to_person_id, cause, at)
+        SELECT m.profile_id, m.from_person_id, m.to_person_id,
+            COALESCE(i.kind || ' ' || i.id, 'split'), now()
+        FROM moved m
+        LEFT JOIN (
+            SELECT label, min(identity_id) AS identity_id FROM (
+                SELECT n.label, e.identity_id FROM edge e JOIN node n USING (profile_id)
+                GROUP BY n.label, e.identity_id HAVING min(n.person_id) <> max(n.person_id)
+            ) AS joining GROUP BY label
+        ) AS j USING (label)
+        LEFT JOIN members_identity i ON i.id = j.identity_id
+        """
+    )
+    cursor.execute(
+        """
+        UPDATE members_profile p SET person_id = m.to_person_id
+        FROM moved m WHERE p.id = m.profile_id
+        """
+    )
+    cursor.execute(
+        """
+        UPDATE members_consent c SET person_id = m.to_person_id
+        FROM moved m WHERE c.profile_id = m.profile_id
+        """
+    )
+
+
+def _tidy(cursor: CursorWrapper) -> None:
+    """Point identities to their profiles' person; drop persons and identities without profiles."""
+    stage_query(
+        cursor,
+        "pointed",
+        """
+        SELECT i.id AS identity_id, i.person_id, (
+            SELECT p.person_id FROM members_identitylink l
+            JOIN members_profile p ON p.id = l.profile_id
+            WHERE l.identity_id = i.id LIMIT 1
+        ) AS right_id
+        FROM members_identity i
+        WHERE (i.person_id IN (SELECT person_id FROM affected_person) AND NOT i.is_hot)
+            OR i.person_id IN (
+                SELECT a.person_id FROM affected_person a
+                WHERE NOT EXISTS (
+                    SELECT 1 FROM members_profile p WHERE p.person_id = a.person_id
+                )
+            )
+        """,
+    )
+    cursor.execute(
+        """
+        UPDATE members_identity i SET person_id = d.right_id FROM pointed d
+        WHERE i.id = d.identity_id AND d.right_id <> d.person_id
+        """
+    )
+    cursor.execute(
+        "DELETE FROM members_identity i USING pointed d "
+        "WHERE i.id = d.identity_id AND d.right_id IS NULL"
+    )
+    cursor.execute(
+        """
+        DELETE FROM members_person q USING affected_person a
+        WHERE q.id = a.person_id
+            AND NOT EXISTS (SELECT 1 FROM members_profile p WHERE p.person_id = q.id)
+        """
+    )

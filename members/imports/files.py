@@ -1,0 +1,362 @@
+"""Read delimited text files of any size in constant memory, whatever is wrong with them."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BufferedReader
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from django.utils.translation import gettext as _
+
+from members.imports.errors import ImportRefused
+
+# A row longer than this is given back instead of read: no row of members or orders comes near.
+MAX_ROW_BYTES = 256 * 1024
+_BLOCK = 1 << 20
+_LONE = re.compile("[\udc80-\udcff]")
+_DELIMITERS = ",;\t"
+_MAX_HEADINGS = 500
+
+
+@dataclass(frozen=True)
+class FileShape:
+    """Describe a file: how it is written, its headings, and where its rows begin."""
+
+    encoding: str
+    delimiter: str
+    headings: list[str]
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """Be a row that is given back: its line, the column at fault if one is, why, its cells."""
+
+    line: int
+    column: str
+    reason: str
+    cells: list[str]
+
+
+@dataclass
+class Chunk:
+    """Be some rows of a file, and the place in the file after them."""
+
+    # Line of each readable row, and its cells: as many as there are headings.
+    lines: list[int] = field(default_factory=list)
+    rows: list[list[str]] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+    end: int = 0
+    end_line: int = 0
+
+
+def inspect_file(path: Path) -> FileShape:
+    """Return how a file is written; raises ImportRefused for one that cannot be read.
+
+    Reads it once or twice from end to end, block by block.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(_BLOCK)
+    except OSError as error:
+        raise ImportRefused(
+            _("The file cannot be read: %(why)s.") % {"why": error.strerror}
+        ) from error
+    if not start.strip():
+        raise ImportRefused(_("The file is empty. Nothing was imported."))
+    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise ImportRefused(
+            _(
+                "This is an Excel workbook. Nothing was imported. Save the sheet as CSV (UTF-8) "
+                "and import that file."
+            )
+        )
+    encoding = _utf16(start) or _eight_bit(path, start)
+    with opened(path, encoding) as source:
+        first = source.readline(MAX_ROW_BYTES + 1)
+        size = source.seek(0, 2)
+    if len(first) > MAX_ROW_BYTES:
+        raise ImportRefused(
+            _("The first line is too long to hold the headings. Nothing was imported.")
+        )
+    if b"\n" not in first and b"\r" in first:
+        raise ImportRefused(
+            _("The lines end in an old way (CR). Nothing was imported. Save the file as CSV again.")
+        )
+    text = _decode_header(first, encoding)
+    delimiter = max(_DELIMITERS, key=text.count)
+    headings = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+    if not any(headings):
+        raise ImportRefused(_("The file's first line has no headings. Nothing was imported."))
+    if len(headings) > _MAX_HEADINGS:
+        raise ImportRefused(_("The file has too many columns. Nothing was imported."))
+    return FileShape(encoding, delimiter, headings, size, digest_of(path))
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _utf16(start: bytes) -> str:
+    if start.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if start.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    sample = start[:4096]
+    if len(sample) >= 4 and sample[1::2].count(0) > len(sample) // 4 > sample[0::2].count(0):
+        return "utf-16-le"
+    if len(sample) >= 4 and sample[0::2].count(0) > len(sample) // 4 > sample[1::2].count(0):
+        return "utf-16-be"
+    return ""
+
+
+def _eight_bit(path: Path, start: bytes) -> str:
+    """Return utf-8 or gb18030.
+
+    UTF-8 with a few broken bytes stays UTF-8 (its broken rows are given back): read as GB18030 it
+    would turn into other people's names.
+    """
+    if start[:4096].count(0) > 8:
+        raise ImportRefused(
+            _("This is no text file. Nothing was imported. Save it as CSV (UTF-8).")
+        )
+    broken, wide = 0, 0
+    for text in _decoded(path, "utf-8", "surrogateescape"):
+        if not text.isascii():
+            found = len(_LONE.findall(text))
+            broken += found
+            wide += sum(map(str.__gt__, text, "\x7f" * len(text))) - found
+    if broken == 0 or broken * 10 < wide:
+        return "utf-8"
+    broken, wide = 0, 0
+    for text in _decoded(path, "gb18030", "replace"):
+        if not text.isascii():
+            broken += text.count("\ufffd")
+            wide += sum(map(str.__gt__, text, "\x7f" * len(text)))
+    if broken == 0 or broken * 100 < wide:
+        return "gb18030"
+    raise ImportRefused(
+        _(
+            "The file is written neither in UTF-8 nor in GB18030 nor in UTF-16. Nothing was "
+            "imported. Save it as CSV (UTF-8) and import that file."
+        )
+    )
+
+
+def _decoded(path: Path, encoding: str, errors: str) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield decoder.decode(block)
+    yield decoder.decode(b"", final=True)
+
+
+def _decode_header(first: bytes, encoding: str) -> str:
+    """Return the heading line as text, without a byte order mark."""
+    try:
+        text = first.decode("utf-8" if encoding.startswith("utf-16") else encoding)
+    except UnicodeDecodeError as error:
+        raise ImportRefused(
+            _("The headings cannot be read as %(encoding)s. Nothing was imported.")
+            % {"encoding": encoding}
+        ) from error
+    return text.removeprefix("\ufeff").rstrip("\r\n")
+
+
+@contextmanager
+def opened(path: Path, encoding: str) -> Iterator[IO[bytes]]:
+    """Open a file for reading; one in UTF-16 as a copy in UTF-8, so that line ends are bytes."""
+    if not encoding.startswith("utf-16"):
+        with path.open("rb") as file:
+            yield file
+        return
+    with tempfile.TemporaryFile() as copy:
+        for text in _decoded(path, encoding, "replace"):
+            copy.write(text.encode())
+        copy.seek(0)
+        yield copy
+
+
+def chunks(
+    source: IO[bytes] | BufferedReader,
+    shape: FileShape,
+    *,
+    start: int = 0,
+    start_line: int = 0,
+    rows: int = 20_000,
+) -> Iterator[Chunk]:
+    """Yield the file's rows after byte START, some at a time; every row, readable or not.
+
+    `start_line` is the number of lines before START; the headings are line 1.
+    """
+    encoding = "utf-8" if shape.encoding.startswith("utf-16") else shape.encoding
+    source.seek(start)
+    if start == 0:
+        source.readline()
+        start, start_line = source.tell(), 1
+    position, line = start, start_line
+    pending: list[bytes] = []
+    ended = False
+    while not ended or pending:
+        most_lines = len(pending) + rows
+        room = rows * 400
+        overlong = 0
+        while len(pending) < most_lines and room > 0 and not ended and not overlong:
+            raw = source.readline(MAX_ROW_BYTES)
+            if not raw:
+                ended = True
+            elif len(raw) == MAX_ROW_BYTES and not raw.endswith(b"\n"):
+                overlong = len(raw) + _pass_line(source)
+            else:
+                pending.append(raw)
+                room -= len(raw)
+        chunk = Chunk(end=position, end_line=line)
+        used = _parse(chunk, pending, encoding, shape, is_last=ended or bool(overlong))
+        pending = pending[used:]
+        if overlong:
+            chunk.end += overlong
+            chunk.end_line += 1
+            reason = _("The row is longer than %(size)d KB.") % {"size": MAX_ROW_BYTES // 1024}
+            chunk.bad.append(BadRow(chunk.end_line, "", reason, []))
+        position, line = chunk.end, chunk.end_line
+        if used or overlong:
+            yield chunk
+
+
+def _pass_line(source: IO[bytes] | BufferedReader) -> int:
+    """Pass over the rest of a line without keeping it; return its length."""
+    passed = 0
+    while raw := source.readline(_BLOCK):
+        passed += len(raw)
+        if raw.endswith(b"\n"):
+            break
+    return passed
+
+
+def _parse(
+    chunk: Chunk, lines: list[bytes], encoding: str, shape: FileShape, *, is_last: bool
+) -> int:
+    """Add the rows of LINES to CHUNK and return how many lines they are.
+
+    Lines that begin a row whose end is not among them are left for the next call, unless there is
+    none. A quotation mark without its partner would swallow the rows after it: then its own line
+    is given back and reading goes on behind it.
+    """
+    texts, is_clean = _decode_lines(lines, encoding)
+    width = len(shape.headings)
+    used = len(texts)
+    if is_clean and not _is_open(texts[-1:], shape):
+        rows = _parse_plain(texts, shape.delimiter, width)
+        if rows is not None:
+            chunk.lines.extend(range(chunk.end_line + 1, chunk.end_line + 1 + used))
+            chunk.rows.extend(rows)
+            chunk.end += sum(map(len, lines))
+            chunk.end_line += used
+            return used
+    used = _parse_carefully(chunk, texts, encoding, shape, is_last=is_last)
+    chunk.end += sum(map(len, lines[:used]))
+    chunk.end_line += used
+    return used
+
+
+def _parse_plain(texts: list[str], delimiter: str, width: int) -> list[list[str]] | None:
+    """Return the rows if every line is a row of WIDTH cells, as nearly all are."""
+    try:
+        rows = list(csv.reader(texts, delimiter=delimiter))
+    except csv.Error:
+        return None
+    if len(rows) != len(texts) or any(len(cells) != width for cells in rows):
+        return None
+    return rows
+
+
+def _parse_carefully(
+    chunk: Chunk, texts: list[str], encoding: str, shape: FileShape, *, is_last: bool
+) -> int:
+    """Add rows that go over lines, do not fit or cannot be read; return how many lines it was."""
+    width = len(shape.headings)
+    first = 0
+    while first < len(texts):
+        reader = csv.reader(islice(texts, first, None), delimiter=shape.delimiter)
+        is_lost = False
+        while not is_lost:
+            here = first + reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return len(texts)
+            except csv.Error:
+                cells, is_lost = [], True
+            after = first + reader.line_num
+            if after == len(texts) and _is_open(texts[here:], shape):
+                if not is_last and sum(map(len, texts[here:])) < MAX_ROW_BYTES:
+                    return here
+                is_lost = True
+            elif after > here + 1 and len(cells) != width:
+                is_lost = True
+            line = chunk.end_line + here + 1
+            if is_lost:
+                reason = _("The row cannot be read: a quotation mark has no partner.")
+                chunk.bad.append(BadRow(line, "", reason, [texts[here].rstrip("\r\n")]))
+                first = here + 1
+            elif cells:
+                _add(chunk, line, cells, encoding, width)
+    return len(texts)
+
+
+def _add(chunk: Chunk, line: int, cells: list[str], encoding: str, width: int) -> None:
+    if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+        cells = cells[:width]
+    if len(cells) != width:
+        if not any(cell.strip() for cell in cells):
+            return
+        reason = _("The row has %(found)d cells where the headings are %(width)d.") % {
+            "found": len(cells),
+            "width": width,
+        }
+        chunk.bad.append(BadRow(line, "", reason, cells))
+    elif any(map(_LONE.search, cells)):
+        reason = _("The row has bytes that are not %(encoding)s.") % {"encoding": encoding.upper()}
+        chunk.bad.append(BadRow(line, "", reason, [_LONE.sub("\ufffd", cell) for cell in cells]))
+    else:
+        chunk.lines.append(line)
+        chunk.rows.append(cells)
+
+
+def _decode_lines(lines: list[bytes], encoding: str) -> tuple[list[str], bool]:
+    try:
+        return [raw.decode(encoding) for raw in lines], True
+    except UnicodeDecodeError:
+        return [_decode_line(raw, encoding) for raw in lines], False
+
+
+def _decode_line(raw: bytes, encoding: str) -> str:
+    """Decode a line; bytes that are none of the encoding become lone surrogates."""
+    if encoding == "utf-8":
+        return raw.decode(encoding, "surrogateescape")
+    return raw.decode(encoding, "replace").replace("\ufffd", "\udc80")
+
+
+def _is_open(texts: list[str], shape: FileShape) -> bool:
+    """Tell whether the row that begins these lines has not ended with them."""
+    if not any('"' in text for text in texts):
+        return False
+    try:
+        for _cells in csv.reader(texts, delimiter=shape.delimiter, strict=True):
+            pass
+    except csv.Error as error:
+        return "unexpected end of data" in str(error)
+    return False

@@ -1,0 +1,210 @@
+"""Run an import: chunk after chunk, each with its checkpoint in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from brands.wall import scope
+from members.imports import files, report
+from members.imports.columns import Counts
+from members.imports.errors import ImportOvertaken, ImportRefused
+from members.imports.files import BadRow, Chunk, FileShape
+from members.imports.mapping import columns_of
+from members.imports.members import MemberChunks
+from members.imports.orders import OrderChunks
+from members.models import ImportJob
+from members.rollups import finish_pending
+from tenants.context import tenant_transaction
+from tenants.models import Tenant, User
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[ImportJob], None]
+# Rows of one transaction: enough that a chunk's fixed cost is small, few enough to hold in memory
+# and to redo after a stop.
+CHUNK_ROWS = {ImportJob.Kind.MEMBERS: 5_000, ImportJob.Kind.ORDERS: 20_000}
+
+
+class Writer(Protocol):
+    """Write chunks of one kind of rows."""
+
+    def write(self, chunk: Chunk) -> tuple[Counts, list[BadRow]]:
+        """Write a chunk in the caller's transaction; return counts and rejected rows."""
+
+
+def import_run(
+    *,
+    tenant: Tenant,
+    job_id: int,
+    progress: Progress | None = None,
+    finish: bool = True,
+    chunk_rows: int | None = None,
+) -> ImportJob:
+    """Import a job's file from its checkpoint on, and bring totals and roll-ups up to date.
+
+    For a process that holds the owner's credentials, outside a transaction: each chunk commits
+    with its checkpoint, so a run that was killed goes on where it stopped. With `finish=False`
+    totals and roll-ups stay pending until `members.rollups.finish_pending`. What goes wrong stands
+    in the returned job (state, error); only the unforeseen is raised, after it was noted.
+    """
+    job = _begin(tenant, job_id)
+    if job.state != ImportJob.State.RUNNING:
+        return job
+    say = progress or (lambda job: None)
+    with translation.override(_language(tenant, job)):
+        try:
+            _run(tenant, job, say, chunk_rows or CHUNK_ROWS[ImportJob.Kind(job.kind)])
+            if job.state == ImportJob.State.RUNNING:
+                if finish:
+                    _note(tenant, job, phase="figures")
+                    say(job)
+                    finish_pending(tenant=tenant)
+                _end(tenant, job, ImportJob.State.DONE)
+            _remove_upload(job)
+        except ImportOvertaken:
+            log.warning("import %s of %s goes on in another worker", job_id, tenant)
+        except ImportRefused as error:
+            _end(tenant, job, ImportJob.State.FAILED, str(error))
+        except Exception as error:
+            _end(tenant, job, ImportJob.State.FAILED, _stopped(job, error))
+            raise
+    say(job)
+    return job
+
+
+def _language(tenant: Tenant, job: ImportJob) -> str:
+    """Return the language that reasons are written in: its author's, or the group's."""
+    user = User.objects.filter(pk=job.created_by_id).first() if job.created_by_id else None
+    return (user.language if user else "") or tenant.locale
+
+
+def _begin(tenant: Tenant, job_id: int) -> ImportJob:
+    with tenant_transaction(tenant), scope.bulk(reason="import"):
+        job = ImportJob.objects.select_for_update().get(pk=job_id)
+        if job.is_finished and job.state != ImportJob.State.FAILED:
+            return job
+        job.state = ImportJob.State.RUNNING
+        job.phase = "rows"
+        job.error = ""
+        job.started_at = timezone.now()
+        job.finished_at = None
+        job.resumed_from = job.checkpoint
+        job.save()
+    return job
+
+
+def _note(tenant: Tenant, job: ImportJob, **fields: object) -> None:
+    with tenant_transaction(tenant), scope.bulk(reason="import"):
+        ImportJob.objects.filter(pk=job.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(job, name, value)
+
+
+def _end(tenant: Tenant, job: ImportJob, state: str, error: str = "") -> None:
+    _note(tenant, job, state=state, error=error, phase="", finished_at=timezone.now())
+
+
+def _remove_upload(job: ImportJob) -> None:
+    """Remove an upload whose work is done: it holds contact data in clear."""
+    path = source_path(job)
+    if path.is_relative_to(Path(settings.MEDIA_ROOT).resolve()):
+        path.unlink(missing_ok=True)
+
+
+def _stopped(job: ImportJob, error: Exception) -> str:
+    why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return _(
+        "Stopped after line %(line)s: %(why)s. The rows up to that line are kept. Start the import "
+        "again to go on from there."
+    ) % {"line": max(job.checkpoint_line, 1), "why": why[:300].rstrip(".")}
+
+
+def source_path(job: ImportJob) -> Path:
+    """Return where a job's file is."""
+    return (Path(settings.MEDIA_ROOT) / job.path).resolve()
+
+
+def _run(tenant: Tenant, job: ImportJob, say: Progress, chunk_rows: int) -> None:
+    path = source_path(job)
+    try:
+        shape = files.inspect_file(path)
+    except ImportRefused as error:
+        if not job.checkpoint:
+            raise
+        raise ImportRefused(_changed(job)) from error
+    if job.file_digest and shape.digest != job.file_digest:
+        raise ImportRefused(_changed(job))
+    columns = columns_of(job.kind, shape.headings, job.mapping)
+    with tenant_transaction(tenant), scope.bulk(reason="import"):
+        writer: Writer = (
+            MemberChunks(tenant, job, columns)
+            if job.kind == ImportJob.Kind.MEMBERS
+            else OrderChunks(tenant, job, columns)
+        )
+    with files.opened(path, shape.encoding) as source:
+        for chunk in files.chunks(
+            source, shape, start=job.checkpoint, start_line=job.checkpoint_line, rows=chunk_rows
+        ):
+            _write_chunk(tenant, job, shape, writer, chunk)
+            say(job)
+            if job.state != ImportJob.State.RUNNING:
+                return
+
+
+def _changed(job: ImportJob) -> str:
+    return _(
+        "The file is not the one this import began with. The rows up to line %(line)s are kept. "
+        "Import the new file as a new import."
+    ) % {"line": max(job.checkpoint_line, 1)}
+
+
+def _write_chunk(
+    tenant: Tenant, job: ImportJob, shape: FileShape, writer: Writer, chunk: Chunk
+) -> None:
+    """Commit a chunk, its checkpoint, its counts and its rejected rows together."""
+    fields: dict[str, object] = {}
+    with tenant_transaction(tenant), scope.bulk(reason="import"):
+        with connection.cursor() as cursor:
+            # A crash of the server may take the last chunks back, whole and with their checkpoint.
+            cursor.execute("SET LOCAL synchronous_commit = off")
+        now = ImportJob.objects.select_for_update().get(pk=job.pk)
+        if now.checkpoint != job.checkpoint or now.state != ImportJob.State.RUNNING:
+            raise ImportOvertaken(str(job.pk))
+        if now.is_cancel_asked:
+            fields["state"] = ImportJob.State.CANCELLED
+            fields["error"] = _(
+                "Cancelled after line %(line)s. The rows up to that line are kept."
+            ) % {"line": max(now.checkpoint_line, 1)}
+            fields["finished_at"] = timezone.now()
+            fields["phase"] = ""
+        else:
+            counts, bad = writer.write(chunk)
+            fields["checkpoint"] = chunk.end
+            fields["checkpoint_line"] = chunk.end_line
+            if bad:
+                bad.sort(key=lambda row: row.line)
+                name = f"imports/{tenant.schema_name}/rejected-{job.pk}.csv"
+                fields["rejected_path"] = name
+                fields["rejected_bytes"] = report.append_rejected(
+                    Path(settings.MEDIA_ROOT) / name, now.rejected_bytes, shape.headings, bad
+                )
+            for name, amount in (
+                ("rows_read", len(chunk.rows) + len(chunk.bad)),
+                ("rows_created", counts.created),
+                ("rows_updated", counts.updated),
+                ("rows_unchanged", counts.unchanged),
+                ("rows_repeated", counts.repeated),
+                ("rows_rejected", len(bad)),
+            ):
+                fields[name] = getattr(now, name) + amount
+        ImportJob.objects.filter(pk=job.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(job, name, value)

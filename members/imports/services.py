@@ -1,0 +1,127 @@
+"""Create, start, cancel and run imports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from brands.models import Brand
+from members.imports.errors import ImportRefused
+from members.imports.files import inspect_file
+from members.imports.mapping import columns_of, map_automatically
+from members.imports.pipeline import import_run
+from members.models import ImportJob
+from tenants import audit
+from tenants.models import User
+
+__all__ = ["ImportRefused", "import_cancel", "import_create", "import_run", "import_start"]
+
+
+@transaction.atomic
+def import_create(
+    *,
+    brand: Brand,
+    kind: str,
+    path: Path,
+    file_name: str,
+    acting_user: User | None = None,
+    mapping: dict[str, str] | None = None,
+    is_mapped_later: bool = False,
+) -> ImportJob:
+    """Look at a file and write down the wish to import it; raises ImportRefused with the reason.
+
+    Without a `mapping` (field → heading) the headings are recognised. `is_mapped_later` leaves
+    missing columns for a person to choose; otherwise the job is ready to run.
+    """
+    path = Path(path)
+    if path.exists() and path.stat().st_size > settings.IMPORT_MAX_BYTES:
+        raise ImportRefused(
+            _("The file is larger than %(size)d MB. Nothing was imported. Split it.")
+            % {"size": settings.IMPORT_MAX_BYTES // 2**20}
+        )
+    shape = inspect_file(path)
+    if mapping is None:
+        mapping = map_automatically(kind, shape.headings)
+    if not is_mapped_later:
+        columns_of(kind, shape.headings, mapping)
+    media = Path(settings.MEDIA_ROOT).resolve()
+    path = path.resolve()
+    job = ImportJob.objects.create(
+        brand=brand,
+        kind=kind,
+        state=ImportJob.State.UPLOADED if is_mapped_later else ImportJob.State.QUEUED,
+        file_name=file_name[:200],
+        path=str(path.relative_to(media) if path.is_relative_to(media) else path),
+        file_digest=shape.digest,
+        encoding=shape.encoding,
+        delimiter=shape.delimiter,
+        mapping=mapping,
+        bytes_total=shape.size,
+        created_by=acting_user,
+        created_by_name=str(acting_user)[:120] if acting_user else "system",
+    )
+    audit.record(
+        acting_user=acting_user,
+        action="import.create",
+        target=job,
+        changes={"brand": ["", brand.code], "kind": ["", kind], "file": ["", job.file_name]},
+    )
+    return job
+
+
+@transaction.atomic
+def import_start(
+    *, job: ImportJob, acting_user: User | None, mapping: dict[str, str] | None = None
+) -> ImportJob:
+    """Hand a job to the worker: a new one with its columns, or a stopped one to go on.
+
+    Raises ImportRefused where the columns do not fit or the job is not waiting.
+    """
+    locked = ImportJob.objects.select_for_update().get(pk=job.pk)
+    if locked.state not in {ImportJob.State.UPLOADED, ImportJob.State.FAILED}:
+        raise ImportRefused(_("This import is %s already.") % locked.get_state_display().lower())
+    if mapping is not None and locked.checkpoint == 0:
+        from members.imports.pipeline import source_path
+
+        shape = inspect_file(source_path(locked))
+        columns_of(locked.kind, shape.headings, mapping)
+        locked.mapping = mapping
+    locked.state = ImportJob.State.QUEUED
+    locked.is_cancel_asked = False
+    locked.error = ""
+    locked.save(update_fields=["state", "mapping", "error", "is_cancel_asked"])
+    audit.record(
+        acting_user=acting_user,
+        action="import.start",
+        target=locked,
+        changes={"columns": ["", locked.mapping]},
+    )
+    import_enqueue(locked)
+    return locked
+
+
+def import_enqueue(job: ImportJob) -> None:
+    """Send a job to the worker when the current transaction commits."""
+    from members.tasks import run_import
+
+    schema_name = connection.schema_name
+    transaction.on_commit(
+        lambda: run_import.apply_async([job.pk], headers={"_schema_name": schema_name})
+    )
+
+
+@transaction.atomic
+def import_cancel(*, job: ImportJob, acting_user: User | None) -> ImportJob:
+    """Ask a job to stop; what it has committed stays. A job not yet running stops at once."""
+    locked = ImportJob.objects.select_for_update().get(pk=job.pk)
+    if locked.is_finished and locked.state != ImportJob.State.FAILED:
+        return locked
+    locked.is_cancel_asked = True
+    if locked.state != ImportJob.State.RUNNING:
+        locked.state = ImportJob.State.CANCELLED
+    locked.save(update_fields=["is_cancel_asked", "state"])
+    audit.record(acting_user=acting_user, action="import.cancel", target=locked)
+    return locked

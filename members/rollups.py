@@ -1,0 +1,251 @@
+"""Keep totals and roll-ups equal to the facts, recomputing only what imports touched.
+
+Writers of orders note members in PendingTotal and store days in PendingRollup; `finish_pending`
+recomputes exactly those, set-based, and writes only what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from brands.wall import scope
+from members import locks
+from members.staging import stage_query
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+
+Say = Callable[[int, int], None]
+_STEPS = 5
+
+# What a day's, a pool's and the group's figures are, from facts; also read by members.figures.
+DAYS = """
+    SELECT o.brand_id, o.store_id, (o.ordered_at AT TIME ZONE %(zone)s)::date AS day,
+        o.profile_id, o.amount, o.lines
+    FROM members_order o
+"""
+DAILY = """
+    SELECT brand_id, store_id, day, count(*)::integer AS orders, sum(lines)::integer AS lines,
+        sum(amount)::bigint AS sales, count(DISTINCT profile_id)::integer AS buyers
+    FROM {facts} AS f
+    GROUP BY GROUPING SETS ((brand_id, day), (brand_id, store_id, day))
+    HAVING GROUPING(store_id) = 1 OR store_id IS NOT NULL
+"""
+POOL_PEOPLE = """
+    SELECT brand_id, store_id, count(*) FILTER (WHERE is_member)::integer AS members,
+        count(DISTINCT person_id)::integer AS persons
+    FROM members_profile p
+    GROUP BY GROUPING SETS ((brand_id), (brand_id, store_id))
+    HAVING GROUPING(store_id) = 1 OR store_id IS NOT NULL
+"""
+POOL_SALES = """
+    SELECT brand_id, store_id, sum(orders)::integer AS orders, sum(lines)::integer AS lines,
+        sum(sales)::bigint AS sales, count(*)::integer AS buyers,
+        (count(*) FILTER (WHERE orders >= 2))::integer AS repeat_buyers
+    FROM (
+        SELECT brand_id, store_id, GROUPING(store_id) AS is_brand, count(*) AS orders,
+            sum(lines) AS lines, sum(amount) AS sales
+        FROM members_order o
+        WHERE brand_id = ANY(%(brands)s)
+        GROUP BY GROUPING SETS ((brand_id, profile_id), (brand_id, store_id, profile_id))
+    ) AS buyer
+    WHERE is_brand = 1 OR store_id IS NOT NULL
+    GROUP BY brand_id, store_id
+"""
+GROUP = """
+    SELECT brands, count(*)::integer AS persons FROM (
+        SELECT count(DISTINCT brand_id)::smallint AS brands FROM members_profile p
+        GROUP BY person_id
+    ) AS person GROUP BY brands
+"""
+TOTALS = """
+    SELECT profile_id, count(*)::integer AS orders, sum(amount)::bigint AS sales,
+        min(ordered_at) AS first_order_at, max(ordered_at) AS last_order_at
+    FROM members_order o
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Count what was recomputed."""
+
+    profiles: int
+    days: int
+
+
+def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
+    """Bring totals and roll-ups up to date with the facts; `progress` gets (done, all) steps.
+
+    One transaction: readers see the figures of before or of after. Safe to run at any time and
+    again after a stop: what is pending stays noted until its figures are committed.
+    """
+    say = progress or (lambda done, total: None)
+    with (
+        tenant_transaction(tenant),
+        scope.bulk(reason="roll-ups"),
+        connection.cursor() as cursor,
+    ):
+        locks.hold_rollups()
+        say(0, _STEPS)
+        profiles = _finish_totals(cursor)
+        say(1, _STEPS)
+        days = _finish_days(cursor, tenant.time_zone)
+        say(3, _STEPS)
+        _finish_pools(cursor)
+        say(4, _STEPS)
+        _finish_group(cursor)
+        cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
+        say(_STEPS, _STEPS)
+    return Finished(profiles, days)
+
+
+def _finish_totals(cursor: CursorWrapper) -> int:
+    cursor.execute("ANALYZE members_pendingtotal")
+    count = stage_query(
+        cursor,
+        "total",
+        f"""
+        SELECT t.profile_id, COALESCE(x.orders, 0) AS orders, COALESCE(x.sales, 0) AS sales,
+            x.first_order_at, x.last_order_at
+        FROM members_pendingtotal t
+        LEFT JOIN (
+            {TOTALS}
+            WHERE o.profile_id IN (SELECT profile_id FROM members_pendingtotal)
+            GROUP BY o.profile_id
+        ) AS x USING (profile_id)
+        """,  # noqa: S608 - constants of this module
+    )
+    cursor.execute(
+        """
+        UPDATE members_profile p SET orders = t.orders, sales = t.sales,
+            first_order_at = t.first_order_at, last_order_at = t.last_order_at
+        FROM total t
+        WHERE p.id = t.profile_id
+            AND (p.orders, p.sales, p.first_order_at, p.last_order_at)
+                IS DISTINCT FROM (t.orders, t.sales, t.first_order_at, t.last_order_at)
+        """
+    )
+    return count
+
+
+def _finish_days(cursor: CursorWrapper, zone: str) -> int:
+    """Recompute the days that are pending: every store of a brand that had a touched order."""
+    count = stage_query(
+        cursor,
+        "pending_day",
+        """
+        SELECT DISTINCT brand_id, day,
+            day::timestamp AT TIME ZONE %(zone)s AS starts_at,
+            (day + 1)::timestamp AT TIME ZONE %(zone)s AS ends_at
+        FROM members_pendingrollup
+        """,
+        {"zone": zone},
+    )
+    if not count:
+        return 0
+    facts = """(
+        SELECT o.brand_id, o.store_id, d.day, o.profile_id, o.amount, o.lines
+        FROM pending_day d JOIN members_order o ON o.brand_id = d.brand_id
+            AND o.ordered_at >= d.starts_at AND o.ordered_at < d.ends_at
+    )"""
+    stage_query(cursor, "daily", DAILY.format(facts=facts))
+    cursor.execute(
+        """
+        DELETE FROM members_dailymetric m USING pending_day d
+        WHERE m.brand_id = d.brand_id AND m.day = d.day AND NOT EXISTS (
+            SELECT 1 FROM daily x WHERE x.brand_id = m.brand_id AND x.day = m.day
+                AND x.store_id IS NOT DISTINCT FROM m.store_id
+        )
+        """
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_dailymetric AS m (brand_id, store_id, notice_id, day, orders, lines,
+            sales, buyers)
+        SELECT brand_id, store_id, NULL, day, orders, lines, sales, buyers FROM daily
+        ON CONFLICT (brand_id, store_id, day) DO UPDATE SET orders = excluded.orders,
+            lines = excluded.lines, sales = excluded.sales, buyers = excluded.buyers
+        WHERE (m.orders, m.lines, m.sales, m.buyers) IS DISTINCT FROM
+            (excluded.orders, excluded.lines, excluded.sales, excluded.buyers)
+        """
+    )
+    return count
+
+
+def _finish_pools(cursor: CursorWrapper) -> None:
+    """Recompute people of every pool, since a merge reaches across brands; sales where touched."""
+    stage_query(cursor, "pool_people", POOL_PEOPLE)
+    cursor.execute("SELECT COALESCE(array_agg(DISTINCT brand_id), '{}') FROM pending_day")
+    brands = cursor.fetchone()[0]
+    stage_query(cursor, "pool_sales", POOL_SALES, {"brands": brands})
+    stage_query(
+        cursor,
+        "pool",
+        """
+        SELECT brand_id, store_id, members, persons, orders, lines, sales, buyers, repeat_buyers,
+            COALESCE(LEAST(NULLIF(members, 0), NULLIF(persons, 0), NULLIF(buyers, 0),
+                NULLIF(repeat_buyers, 0)), 0) AS smallest_count
+        FROM (
+            SELECT k.brand_id, k.store_id, COALESCE(p.members, 0) AS members,
+                COALESCE(p.persons, 0) AS persons,
+                COALESCE(s.orders, o.orders, 0) AS orders, COALESCE(s.lines, o.lines, 0) AS lines,
+                COALESCE(s.sales, o.sales, 0) AS sales, COALESCE(s.buyers, o.buyers, 0) AS buyers,
+                COALESCE(s.repeat_buyers, o.repeat_buyers, 0) AS repeat_buyers
+            FROM (
+                SELECT brand_id, store_id FROM pool_people
+                UNION SELECT brand_id, store_id FROM pool_sales
+                UNION SELECT brand_id, store_id FROM members_poolmetric
+                    WHERE orders <> 0 AND brand_id <> ALL(%(brands)s)
+            ) AS k
+            LEFT JOIN pool_people p ON p.brand_id = k.brand_id
+                AND p.store_id IS NOT DISTINCT FROM k.store_id
+            LEFT JOIN pool_sales s ON s.brand_id = k.brand_id
+                AND s.store_id IS NOT DISTINCT FROM k.store_id
+            LEFT JOIN members_poolmetric o ON o.brand_id = k.brand_id
+                AND o.store_id IS NOT DISTINCT FROM k.store_id
+                AND o.brand_id <> ALL(%(brands)s)
+        ) AS counted
+        """,
+        {"brands": brands},
+    )
+    cursor.execute(
+        """
+        DELETE FROM members_poolmetric m WHERE NOT EXISTS (
+            SELECT 1 FROM pool x WHERE x.brand_id = m.brand_id
+                AND x.store_id IS NOT DISTINCT FROM m.store_id
+        )
+        """
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_poolmetric AS m (brand_id, store_id, notice_id, members, persons,
+            orders, lines, sales, buyers, repeat_buyers, smallest_count)
+        SELECT brand_id, store_id, NULL, members, persons, orders, lines, sales, buyers,
+            repeat_buyers, smallest_count FROM pool
+        ON CONFLICT (brand_id, store_id) DO UPDATE SET members = excluded.members,
+            persons = excluded.persons, orders = excluded.orders, lines = excluded.lines,
+            sales = excluded.sales, buyers = excluded.buyers,
+            repeat_buyers = excluded.repeat_buyers, smallest_count = excluded.smallest_count
+        WHERE (m.members, m.persons, m.orders, m.lines, m.sales, m.buyers, m.repeat_buyers,
+            m.smallest_count) IS DISTINCT FROM (excluded.members, excluded.persons,
+            excluded.orders, excluded.lines, excluded.sales, excluded.buyers,
+            excluded.repeat_buyers, excluded.smallest_count)
+        """
+    )
+
+
+def _finish_group(cursor: CursorWrapper) -> None:
+    stage_query(cursor, "reach", GROUP)
+    cursor.execute(
+        "DELETE FROM members_groupmetric m WHERE m.brands NOT IN (SELECT brands FROM reach)"
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_groupmetric AS m (brands, persons) SELECT brands, persons FROM reach
+        ON CONFLICT (brands) DO UPDATE SET persons = excluded.persons
+        WHERE m.persons <> excluded.persons
+        """
+    )

@@ -1,0 +1,20 @@
+"""Jobs of members, run by a worker that holds the owner's credentials."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.db import connection
+
+from members.imports.pipeline import import_run
+from tenants.models import Tenant
+
+
+@shared_task(name="members.run_import", queue="bulk")
+def run_import(job_id: int) -> str:
+    """Import a job's file in the group whose schema came with the task."""
+    tenant = connection.tenant
+    if not isinstance(tenant, Tenant):
+        tenant = Tenant.objects.filter(schema_name=connection.schema_name).first()
+    if tenant is None:
+        raise RuntimeError("An import belongs to a group; this task came without one.")
+    return import_run(tenant=tenant, job_id=job_id).state
