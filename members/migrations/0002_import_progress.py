@@ -4,25 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('members', '0001_initial'),
+        ("members", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='importjob',
-            name='rejected_bytes',
+            model_name="importjob",
+            name="rejected_bytes",
             field=models.BigIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='resumed_from',
+            model_name="importjob",
+            name="resumed_from",
             field=models.BigIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='rows_repeated',
-            field=models.BigIntegerField(default=0, verbose_name='repeated in the file'),
+            model_name="importjob",
+            name="rows_repeated",
+            field=models.BigIntegerField(default=0, verbose_name="repeated in the file"),
         ),
     ]
