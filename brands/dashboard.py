@@ -28,6 +28,8 @@ CACHE_SECONDS = 300
 DEFAULT_DAYS = 90
 DAYS_OFFERED = (30, 90, 365)
 LONGEST_DAYS = 3660
+# Dates outside of these are slips of the keyboard.
+EARLIEST, LATEST = dt.date(1990, 1, 1), dt.date(2100, 1, 1)
 
 Result = TypeVar("Result")
 
@@ -52,6 +54,7 @@ class Period:
         """Return the period with both ends, LATEST being the last day that has figures."""
         last = self.last or latest or dt.date.today()
         first = self.first or last - dt.timedelta(days=self.days - 1)
+        last = min(max(first, last), first + dt.timedelta(days=LONGEST_DAYS - 1))
         return Period(first, last, (last - first).days + 1)
 
     @property
@@ -65,16 +68,17 @@ class Period:
 
 def period_asked(parameters: QueryDict) -> tuple[Period, bool]:
     """Return the period of ?from=&to= or ?days=, and whether it could be read."""
-    texts = parameters.get("from", ""), parameters.get("to", "")
+    from_text, to_text = parameters.get("from", ""), parameters.get("to", "")
     try:
-        first, last = (parse_date(text) if text else None for text in texts)
-        is_read = all(
-            bool(text) == bool(day) for text, day in zip(texts, (first, last), strict=True)
-        )
+        first, last = parse_date(from_text), parse_date(to_text)
         days = int(parameters.get("days", DEFAULT_DAYS))
     except ValueError:
         return Period(), False
-    if not is_read or not 1 <= days <= LONGEST_DAYS:
+    if bool(from_text) != bool(first) or bool(to_text) != bool(last):
+        return Period(), False
+    if any(end and not EARLIEST <= end <= LATEST for end in (first, last)):
+        return Period(), False
+    if not 1 <= days <= LONGEST_DAYS:
         return Period(), False
     if first and last and not 0 <= (last - first).days < LONGEST_DAYS:
         return Period(), False
@@ -111,6 +115,8 @@ class Panel:
     levels: frozenset[Level]
     is_wide: bool
     position: int
+    # False where the answer names persons: those are read anew each time.
+    is_kept: bool
 
 
 _panels: dict[str, Panel] = {}
@@ -125,6 +131,7 @@ def panel(
     levels: frozenset[Level] = frozenset(Level),
     is_wide: bool = False,
     position: int = 100,
+    is_kept: bool = True,
 ) -> Callable[[Callable[[Ask], Result]], Callable[[Ask], Result]]:
     """Register a function that answers an Ask as a panel of these pages."""
 
@@ -139,6 +146,7 @@ def panel(
             levels=levels,
             is_wide=is_wide,
             position=position,
+            is_kept=is_kept,
         )
         return select
 
@@ -172,5 +180,7 @@ def kept(name: str, key: str, make: Callable[[], Result]) -> Result:
 
 
 def answer(one: Panel, ask: Ask) -> Any:
-    """Return a panel's answer, from the cache where it is there."""
+    """Return a panel's answer, from the cache where it may be and is there."""
+    if not one.is_kept:
+        return one.select(ask)
     return kept(one.name, ask.key, lambda: one.select(ask))

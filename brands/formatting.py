@@ -80,8 +80,14 @@ def change(share: float | None) -> str:
     return format_percent(share, "+#,##0.0%;−#,##0.0%", locale=locale())
 
 
+def _zone() -> zoneinfo.ZoneInfo:
+    return zoneinfo.ZoneInfo(getattr(connection.tenant, "time_zone", None) or "Asia/Shanghai")
+
+
 def day(value: dt.date | None) -> str:
-    """Return a date as the reader's language writes it."""
+    """Return a date, or the group's date at an instant, as the reader's language writes it."""
+    if isinstance(value, dt.datetime):
+        value = value.astimezone(_zone())
     return ABSENT if value is None else formats.date_format(value, "DATE_FORMAT")
 
 
@@ -89,6 +95,5 @@ def moment(value: dt.datetime | None) -> str:
     """Return an instant as the clock of the group shows it."""
     if value is None:
         return ABSENT
-    zone = zoneinfo.ZoneInfo(getattr(connection.tenant, "time_zone", None) or "Asia/Shanghai")
-    local = value.astimezone(zone)
+    local = value.astimezone(_zone())
     return f"{formats.date_format(local, 'DATE_FORMAT')} {local:%H:%M}"

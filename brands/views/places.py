@@ -1,17 +1,57 @@
-"""The homes of group, unit, brand and store, and the choice of the grant acted under."""
+"""The homes of group, unit, brand and store, their panels, and the choice of the grant."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from brands import dashboard
+from brands.dashboard import Ask, Page
 from brands.models import Brand, Store
+from brands.wall.visibility import Kind, Sight, Visible
 from tenants.access import permission_required
 from tenants.middleware import GrantMiddleware
 from tenants.roles import Level
+
+MAY_SEE = "brands.view_dashboard"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Be the group or unit, the brand, or the store that a page is about."""
+
+    page: Page
+    title: str
+    brands: tuple[Brand, ...]
+    store: Store | None
+    address: str
+    # URL name and arguments of the place's panels.
+    panel_view: str
+    panel_arguments: tuple[object, ...]
+
+    @property
+    def brand(self) -> Brand | None:
+        """Return the one brand of a brand's or a store's page."""
+        return self.brands[0] if self.page is not Page.GROUP else None
+
+
+def opens_brand(visible: Visible, brand_id: int) -> bool:
+    """Tell whether the viewer may open a brand's home: HQ, and those who act for the brand."""
+    return visible.viewer.is_hq or brand_id in visible.viewer.brands
+
+
+def opens_store(visible: Visible, store: Store) -> bool:
+    """Tell whether the viewer may open a store's home: its own people, its brand's, maybe HQ."""
+    viewer = visible.viewer
+    if store.pk in viewer.stores or store.brand_id in viewer.brands:
+        return True
+    return viewer.is_hq and visible.cell(store.brand_id, Kind.METRICS).sight is Sight.ALL
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -26,7 +66,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def acting(request: HttpRequest) -> HttpResponse:
-    """Act under another grant from now on."""
+    """Act under another of the person's grants here from now on."""
     chosen = next((one for one in request.grants if str(one.pk) == request.POST.get("grant")), None)
     if chosen is None:
         raise Http404
@@ -35,23 +75,115 @@ def acting(request: HttpRequest) -> HttpResponse:
     return redirect("brands:home")
 
 
-@permission_required("brands.view_dashboard")
+@permission_required(MAY_SEE)
 def group(request: HttpRequest) -> HttpResponse:
     """Show the group, or the unit, that the person commands."""
-    if request.grant.level not in (Level.GROUP, Level.UNIT):
-        raise Http404
-    return render(request, "brands/group.html", {"title": request.grant.place_name or _("Group")})
+    return _page(request, _group_place(request))
 
 
-@permission_required("brands.view_dashboard")
+@permission_required(MAY_SEE)
+def group_panel(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one panel of the group or unit."""
+    return _panel(request, _group_place(request), name)
+
+
+@permission_required(MAY_SEE)
 def brand(request: HttpRequest, code: str) -> HttpResponse:
-    """Show one brand."""
-    found = get_object_or_404(Brand, code=code)
-    return render(request, "brands/brand.html", {"title": found.name, "brand": found})
+    """Show one brand to HQ and to those who act for it."""
+    return _page(request, _brand_place(request, code))
 
 
-@permission_required("brands.view_dashboard")
+@permission_required(MAY_SEE)
+def brand_panel(request: HttpRequest, code: str, name: str) -> HttpResponse:
+    """Show one panel of a brand."""
+    return _panel(request, _brand_place(request, code), name)
+
+
+@permission_required(MAY_SEE)
 def store(request: HttpRequest, store_id: int) -> HttpResponse:
-    """Show one store, on a phone as well."""
-    found = get_object_or_404(Store.objects.select_related("brand"), pk=store_id)
-    return render(request, "brands/store.html", {"title": found.name, "store": found})
+    """Show one store, made for a phone."""
+    return _page(request, _store_place(request, store_id))
+
+
+@permission_required(MAY_SEE)
+def store_panel(request: HttpRequest, store_id: int, name: str) -> HttpResponse:
+    """Show one panel of a store."""
+    return _panel(request, _store_place(request, store_id), name)
+
+
+def _group_place(request: HttpRequest) -> Place:
+    brands = Brand.objects.order_by("code")
+    if request.grant.level == Level.UNIT:
+        brands = brands.filter(pk__in=request.visible.viewer.brands)
+        title = request.grant.place_name
+    elif request.visible.viewer.is_hq:
+        title = request.tenant.name
+    else:
+        raise Http404
+    address = reverse("brands:group")
+    return Place(Page.GROUP, title, tuple(brands), None, address, "brands:group_panel", ())
+
+
+def _brand_place(request: HttpRequest, code: str) -> Place:
+    found = get_object_or_404(Brand.objects.select_related("business_unit"), code=code)
+    if not opens_brand(request.visible, found.pk):
+        raise Http404
+    address = reverse("brands:brand", args=[code])
+    return Place(Page.BRAND, found.name, (found,), None, address, "brands:brand_panel", (code,))
+
+
+def _store_place(request: HttpRequest, store_id: int) -> Place:
+    found = get_object_or_404(Store.objects.select_related("brand__business_unit"), pk=store_id)
+    if not opens_store(request.visible, found):
+        raise Http404
+    address = reverse("brands:store", args=[store_id])
+    return Place(
+        Page.STORE, found.name, (found.brand,), found, address, "brands:store_panel", (store_id,)
+    )
+
+
+def _context(request: HttpRequest, place: Place) -> dict[str, object]:
+    period, is_read = dashboard.period_asked(request.GET)
+    if not is_read:
+        messages.warning(
+            request,
+            _("These dates could not be read, so the last %(days)s days are shown.")
+            % {"days": dashboard.DEFAULT_DAYS},
+        )
+    return {"title": place.title, "place": place, "period": period}
+
+
+def _page(request: HttpRequest, place: Place) -> HttpResponse:
+    panels = dashboard.panels_of(place.page, user=request.user, level=request.grant.level)
+    query = request.GET.urlencode()
+    context = {
+        **_context(request, place),
+        "panels": [
+            (
+                one,
+                reverse(place.panel_view, args=[*place.panel_arguments, one.name])
+                + (f"?{query}" if query else ""),
+            )
+            for one in panels
+        ],
+        "days_offered": dashboard.DAYS_OFFERED,
+    }
+    return render(request, "brands/place.html", context)
+
+
+def _panel(request: HttpRequest, place: Place, name: str) -> HttpResponse:
+    panels = dashboard.panels_of(place.page, user=request.user, level=request.grant.level)
+    found = next((one for one in panels if one.name == name), None)
+    if found is None:
+        raise Http404
+    context = _context(request, place)
+    ask = Ask(
+        page=place.page,
+        brand_ids=tuple(one.pk for one in place.brands),
+        store_id=place.store.pk if place.store else None,
+        period=context["period"],
+        visible=request.visible,
+    )
+    context |= {"panel": found, "answer": dashboard.answer(found, ask)}
+    is_fragment = bool(request.headers.get("HX-Request"))
+    return render(request, found.template if is_fragment else "brands/panel.html", context)

@@ -1,0 +1,118 @@
+"""Read members, and say what of them is seen and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, Sum
+
+from brands import dashboard
+from brands.modes import Mode
+from brands.wall.visibility import Kind, Sight, Visible
+from members import contacts
+from members.keys import group_keys
+from members.models import Consent, Contact, MaskedContact, Order, OrderLine, PoolMetric, Profile
+
+ORDERS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Hold how many members a viewer sees, by the way in which they are seen; None: not asked."""
+
+    modes: tuple[Mode, ...]
+    own: int | None
+    own_store: int | None
+    # HQ and profiles without names.
+    pseudonymous: int
+    pseudonymous_brands: int
+    # People who agreed to a notice that names the viewer.
+    agreed: int
+    agreed_brands: int
+    # Brands of which only figures, or only averages, are seen.
+    figures_only: int
+    averages_only: int
+    is_hq: bool
+
+
+def seen(visible: Visible) -> Seen:
+    """Return how many members the viewer sees, and how; kept a while under the scope."""
+    return dashboard.kept("seen", "", lambda: _seen(visible))
+
+
+def _seen(visible: Visible) -> Seen:
+    viewer, profile = visible.viewer, visible.kinds[Kind.PROFILE]
+    pseudonymous = profile.all_brands - viewer.brands
+    pools = PoolMetric.objects.filter(brand_id__in=profile.all_brands, store_id=None)
+    members = dict(pools.values_list("brand_id", "members"))
+    own_store = None
+    if viewer.stores:
+        own_store = PoolMetric.objects.filter(store_id__in=viewer.stores).aggregate(
+            total=Sum("members", default=0)
+        )["total"]
+    agreed = 0
+    if profile.consented_brands:
+        agreed = Profile.objects.filter(brand_id__in=profile.consented_brands).count()
+    sights = {pk: visible.cell(pk, Kind.METRICS).sight for pk in visible.modes}
+    without_profiles = [
+        pk for pk in visible.modes if visible.cell(pk, Kind.PROFILE).sight is Sight.NONE
+    ]
+    own_modes = {visible.modes[pk] for pk in viewer.brands | viewer.store_brands}
+    modes = set(visible.modes.values()) if viewer.is_hq else own_modes
+    return Seen(
+        modes=tuple(mode for mode in Mode if mode in modes),
+        own=sum(members.get(pk, 0) for pk in viewer.brands) if viewer.brands else None,
+        own_store=own_store,
+        pseudonymous=sum(members.get(pk, 0) for pk in pseudonymous),
+        pseudonymous_brands=len(pseudonymous),
+        agreed=agreed,
+        agreed_brands=len(profile.consented_brands),
+        figures_only=sum(sights[pk] in (Sight.ALL, Sight.SUPPRESSED) for pk in without_profiles),
+        averages_only=sum(sights[pk] is Sight.AVERAGES for pk in without_profiles),
+        is_hq=viewer.is_hq,
+    )
+
+
+def contact_fields(profile: Profile) -> dict[str, str] | None:
+    """Return a member's contact data in the clear; None where the wall hides it or none is kept."""
+    contact = Contact.objects.filter(profile_id=profile.pk).first()
+    if contact is None:
+        return None
+    fields = contacts.unseal(group_keys(), contact)
+    return {**fields, "is_generated": "yes" if contact.is_generated else ""}
+
+
+def masked_contacts(profile_ids: list[int]) -> dict[int, MaskedContact]:
+    """Return profile id → contact data with its middle hidden, where the wall shows it."""
+    return MaskedContact.objects.in_bulk(profile_ids)
+
+
+def consents_of(profile: Profile) -> list[Consent]:
+    """Return a member's answers to notices, the latest first."""
+    return list(
+        Consent.objects.filter(profile_id=profile.pk)
+        .select_related("answered_notice")
+        .order_by("-answered_at", "-id")
+    )
+
+
+def orders_of(profile: Profile) -> list[Order]:
+    """Return a member's last orders with their lines and stores."""
+    return list(
+        Order.objects.filter(profile_id=profile.pk)
+        .select_related("store")
+        .prefetch_related(
+            Prefetch("line_set", queryset=OrderLine.objects.order_by("line_no"), to_attr="shown")
+        )
+        .order_by("-ordered_at", "-id")[:ORDERS_SHOWN]
+    )
+
+
+def siblings_of(profile: Profile) -> list[Profile]:
+    """Return the same person's memberships of other brands, as far as the wall shows them."""
+    return list(
+        Profile.objects.filter(person_id=profile.person_id)
+        .exclude(pk=profile.pk)
+        .select_related("brand", "store")
+        .order_by("brand__code", "id")
+    )

@@ -1,0 +1,93 @@
+"""The member list and one member's page."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+
+from brands import words
+from brands.wall.visibility import Kind, Sight
+from members import member_list, selectors
+from members.models import Profile
+from tenants.access import permission_required
+
+
+@permission_required("members.view_profile")
+def members(request: HttpRequest) -> HttpResponse:
+    """List the members that the wall shows, fifty at a time; the address holds the state."""
+    form = member_list.MemberFilter(request.GET, visible=request.visible)
+    asked = form.cleaned_data if form.is_valid() else {}
+    if form.errors:
+        messages.warning(request, _("Some filters could not be read and were left out."))
+        asked = form.cleaned_data
+    page = member_list.page_of(
+        member_list.members_asked(asked, visible=request.visible),
+        sort=asked.get("sort", ""),
+        before=request.GET.get("before", ""),
+        after=request.GET.get("after", ""),
+    )
+    masked = selectors.masked_contacts([row.pk for row in page.rows])
+    is_filtered = any(value for name, value in asked.items() if name != "sort")
+    contact = request.visible.kinds[Kind.CONTACT]
+    masks = request.visible.kinds[Kind.MASKED]
+    context = {
+        "title": _("Members"),
+        "form": form,
+        "page": page,
+        "rows": [(row, masked.get(row.pk)) for row in page.rows],
+        "is_filtered": is_filtered,
+        "finds_contact": bool(contact.brands or contact.stores),
+        "shows_names": bool(masks.brands or masks.stores),
+    }
+    return render(request, "members/list.html", context)
+
+
+@permission_required("members.view_profile")
+def member(request: HttpRequest, profile_id: int) -> HttpResponse:
+    """Show one member as far as the wall shows them; 404 where it does not."""
+    profile = get_object_or_404(
+        Profile.objects.select_related("brand", "store", "guide", "notice"), pk=profile_id
+    )
+    visible = request.visible
+    contact = selectors.contact_fields(profile)
+    masked = None if contact else selectors.masked_contacts([profile.pk]).get(profile.pk)
+    sees_orders = request.user.has_perm("members.view_order")
+    kinds = [Kind.PROFILE, Kind.CONTACT, Kind.MASKED, Kind.ACTIVITY]
+    cells = {kind: visible.cell(profile.brand_id, kind) for kind in kinds}
+    context = {
+        "title": _name(contact, masked, profile),
+        "profile": profile,
+        "contact": contact,
+        "masked": masked,
+        "average": round(profile.sales / profile.orders) if profile.orders else None,
+        "consents": (
+            selectors.consents_of(profile)
+            if request.user.has_perm("members.view_consent")
+            else None
+        ),
+        "orders": selectors.orders_of(profile) if sees_orders else [],
+        "orders_reason": words.REASONS[cells[Kind.ACTIVITY].reason],
+        "siblings": selectors.siblings_of(profile),
+        "why": [
+            (
+                words.KINDS[kind],
+                words.SIGHTS[cell.sight],
+                words.TONES[cell.sight],
+                words.REASONS[cell.reason],
+            )
+            for kind, cell in cells.items()
+        ],
+        "contact_reason": words.REASONS[cells[Kind.CONTACT].reason],
+        "contact_is_open": cells[Kind.CONTACT].sight is not Sight.NONE,
+        "orders_are_open": sees_orders and cells[Kind.ACTIVITY].sight is not Sight.NONE,
+        "notice_counts": profile.notice_id in visible.kinds[Kind.PROFILE].notices,
+    }
+    return render(request, "members/detail.html", context)
+
+
+def _name(contact: dict[str, str] | None, masked: object, profile: Profile) -> str:
+    if contact and contact.get("name"):
+        return contact["name"]
+    return getattr(masked, "name", "") or _("Member %(number)s") % {"number": profile.member_no}
