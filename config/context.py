@@ -30,6 +30,11 @@ def stylesheet(request: HttpRequest) -> str:
     return static("css/sluice.css")
 
 
+def favicon(request: HttpRequest) -> str:
+    """Return the address of the picture for the browser's tab."""
+    return static("img/favicon.svg")
+
+
 def subheader(request: HttpRequest) -> str:
     """Return the group's name, which stands below ours in the sidebar."""
     tenant = getattr(request, "tenant", None)

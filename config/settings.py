@@ -281,6 +281,9 @@ UNFOLD = {
             "950": "oklch(25% .05 240)",
         },
     },
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "config.context.favicon"},
+    ],
     "STYLES": ["config.context.stylesheet"],
     "SIDEBAR": {"show_search": False, "navigation": "config.navigation.sidebar"},
 }
