@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zoneinfo
 from decimal import Decimal
 
@@ -21,6 +22,9 @@ from django.utils.translation import get_language, to_locale
 
 # What stands for a figure that does not exist.
 ABSENT = "–"
+
+# A page shows one currency, the group's: its sign needs no country before it (CN¥, US$).
+_COUNTRY = re.compile(r"[A-Z]{1,3}(?=[¥$£€₩])")
 
 
 def locale() -> Locale:
@@ -42,7 +46,7 @@ def money(minor: int | None) -> str:
     """Return an amount of minor units written in full: ¥1,234.50."""
     if minor is None:
         return ABSENT
-    return format_currency(major_units(minor), currency(), locale=locale())
+    return _COUNTRY.sub("", format_currency(major_units(minor), currency(), locale=locale()))
 
 
 def money_short(minor: int | None) -> str:
@@ -53,7 +57,8 @@ def money_short(minor: int | None) -> str:
     if abs(amount) < 1000:
         return money(minor)
     digits = 2 if abs(amount) >= 10**8 else 1
-    return format_compact_currency(amount, currency(), locale=locale(), fraction_digits=digits)
+    short = format_compact_currency(amount, currency(), locale=locale(), fraction_digits=digits)
+    return _COUNTRY.sub("", short)
 
 
 def number(value: float | None) -> str:

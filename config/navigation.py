@@ -23,6 +23,8 @@ class Link:
     view: str
     permission: str = ""
     levels: frozenset[Level] = frozenset(Level)
+    # Pages that belong to the link besides those below its own address.
+    also_at: str = ""
 
 
 _HQ_AND_UNIT = frozenset({Level.GROUP, Level.UNIT})
@@ -31,13 +33,16 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
     (
         _("Overview"),
         [
-            Link(_("Group"), "hub", "brands:group", "brands.view_dashboard", _HQ_AND_UNIT),
+            Link(
+                _("Group"), "hub", "brands:group", "brands.view_dashboard", _HQ_AND_UNIT, "/brands/"
+            ),
             Link(
                 _("Brand"),
                 "storefront",
                 "brands:home",
                 "brands.view_dashboard",
                 frozenset({Level.BRAND}),
+                also_at="/brands/",
             ),
             Link(
                 _("Store"),
@@ -45,6 +50,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
                 "brands:home",
                 "brands.view_dashboard",
                 frozenset({Level.STORE}),
+                also_at="/stores/",
             ),
             Link(_("Members"), "group", "members:list", "members.view_profile"),
             Link(_("Imports"), "upload_file", "members:imports", "members.view_importjob"),
@@ -151,7 +157,7 @@ def _items(request: HttpRequest, links: list[Link]) -> Iterator[dict[str, Any]]:
             "title": link.title,
             "icon": link.icon,
             "link": address,
-            "active": _is_below(request.path, address),
+            "active": any(_is_below(request.path, one) for one in (address, link.also_at) if one),
         }
 
 

@@ -66,18 +66,18 @@ class MemberFilter(forms.Form):
 
     def __init__(self, data: Any, *, visible: Visible) -> None:
         super().__init__(data)
-        seen = visible.kinds[Kind.PROFILE]
-        brands = Brand.objects.filter(pk__in=seen.brands).order_by("code")
-        stores = Store.objects.filter(brand_id__in=seen.all_brands)
-        if visible.viewer.stores:
-            stores = stores.filter(pk__in=visible.viewer.stores)
-            stores |= Store.objects.filter(pk__in=visible.viewer.stores)
-        self.fields["brand"].queryset = brands
-        self.fields["store"].queryset = stores.order_by("name")
-        if visible.viewer.stores:
-            del self.fields["brand"], self.fields["store"]
-        elif len(seen.brands) == 1:
+        brand_ids = visible.kinds[Kind.PROFILE].brands
+        self.fields["brand"].queryset = Brand.objects.filter(pk__in=brand_ids).order_by("code")
+        stores = Store.objects.filter(brand_id__in=brand_ids).order_by("name")
+        is_store, has_one_brand = bool(visible.viewer.stores), len(brand_ids) == 1
+        if is_store or has_one_brand:
             del self.fields["brand"]
+        else:
+            stores = stores.filter(brand__code=data.get("brand", ""))
+        self.fields["store"].queryset = stores
+        # The stores of all brands are too many for one list: the brand is chosen first.
+        if is_store or not (has_one_brand or data.get("brand")):
+            del self.fields["store"]
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,9 @@ class Kpis:
     has_hidden_persons: bool
     hidden_pools: int
     period: Period
-    orders: int
-    sales: int
+    # None where every day is left out.
+    orders: int | None
+    sales: int | None
     average: int | None
     orders_change: float | None
     sales_change: float | None
@@ -75,6 +76,9 @@ def kpis(ask: Ask) -> Kpis:
             suppressed_days=Count("pk", filter=now & Q(brand_id__in=suppressed)),
         )
     )
+    days_left_out = len(suppressed) * period.days - days["suppressed_days"]
+    if days_left_out == len(ask.brand_ids) * period.days:
+        days |= {"orders_now": None, "sales_now": None}
     persons = None
     if ask.page is Page.GROUP and ask.visible.viewer.is_hq:
         persons = GroupMetric.objects.aggregate(total=Sum("persons"))["total"]
@@ -94,9 +98,9 @@ def kpis(ask: Ask) -> Kpis:
         orders_change=change(days["orders_now"], days["orders_before"]),
         sales_change=change(days["sales_now"], days["sales_before"]),
         average_change=change(average, average_before),
-        days_left_out=len(suppressed) * period.days - days["suppressed_days"],
+        days_left_out=days_left_out,
         k=ask.visible.k,
-        is_empty=not pools["rows"] and not days["orders_now"],
+        is_empty=not pools["rows"] and not days["orders_now"] and not suppressed,
     )
 
 
@@ -122,6 +126,11 @@ class SalesByDay:
     def is_empty(self) -> bool:
         """Tell whether there is nothing to draw."""
         return not any(one.orders for one in self.days)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Tell whether every day is left out."""
+        return all(one.orders is None for one in self.days)
 
     @property
     def latest_first(self) -> tuple[Day, ...]:

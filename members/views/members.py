@@ -39,6 +39,7 @@ def members(request: HttpRequest) -> HttpResponse:
         "rows": [(row, masked.get(row.pk)) for row in page.rows],
         "is_filtered": is_filtered,
         "finds_contact": bool(contact.brands or contact.stores),
+        "shows_stores": not request.visible.viewer.stores,
         "shows_names": bool(masks.brands or masks.stores),
     }
     return render(request, "members/list.html", context)
@@ -71,14 +72,10 @@ def member(request: HttpRequest, profile_id: int) -> HttpResponse:
         "orders_reason": words.REASONS[cells[Kind.ACTIVITY].reason],
         "siblings": selectors.siblings_of(profile),
         "why": [
-            (
-                words.KINDS[kind],
-                words.SIGHTS[cell.sight],
-                words.TONES[cell.sight],
-                words.REASONS[cell.reason],
-            )
+            (words.KINDS[kind], words.SIGHTS[cell.sight], words.TONES[cell.sight])
             for kind, cell in cells.items()
         ],
+        "reasons": list(dict.fromkeys(words.REASONS[cell.reason] for cell in cells.values())),
         "contact_reason": words.REASONS[cells[Kind.CONTACT].reason],
         "contact_is_open": cells[Kind.CONTACT].sight is not Sight.NONE,
         "orders_are_open": sees_orders and cells[Kind.ACTIVITY].sight is not Sight.NONE,

@@ -14,15 +14,15 @@
       const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
       return { full: (value) => plain.format(value), short: (value) => short.format(value) };
     }
-    const full = new Intl.NumberFormat(language, { style: "currency", currency });
+    const full = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol" });
     const short = new Intl.NumberFormat(language, {
-      style: "currency", currency, notation: "compact", maximumFractionDigits: 1,
+      style: "currency", currency, currencyDisplay: "narrowSymbol", notation: "compact", maximumFractionDigits: 1,
     });
     const minor = 10 ** full.resolvedOptions().maximumFractionDigits;
     return { full: (value) => full.format(value / minor), short: (value) => short.format(value / minor) };
   };
 
-  const options = (kind, write) => {
+  const options = (kind, write, isNarrow) => {
     const text = colour("--s-muted");
     const line = colour("--s-line");
     return {
@@ -38,7 +38,7 @@
         x: {
           grid: { display: false },
           border: { color: line },
-          ticks: { color: text, maxRotation: 0, autoSkip: kind === "line", autoSkipPadding: 24 },
+          ticks: { color: text, maxRotation: isNarrow ? 60 : 0, autoSkip: kind === "line", autoSkipPadding: 24 },
         },
         y: {
           beginAtZero: true,
@@ -50,10 +50,20 @@
     };
   };
 
-  const labels = (data) => {
+  // Break a long name into lines at its blanks.
+  const lines = (label) => {
+    const found = [];
+    for (const word of label.split(" ")) {
+      const last = found[found.length - 1];
+      if (last !== undefined && `${last} ${word}`.length <= 12) found[found.length - 1] = `${last} ${word}`;
+      else found.push(word);
+    }
+    return found;
+  };
+
+  const labels = (data, isNarrow) => {
     if (data.kind !== "line") {
-      // Long names break into lines at their blanks.
-      return data.labels.map((label) => (label.length > 12 ? label.split(" ") : label));
+      return isNarrow ? data.labels : data.labels.map(lines);
     }
     const day = new Intl.DateTimeFormat(document.documentElement.lang || "en", {
       month: "short", day: "numeric", timeZone: "UTC",
@@ -65,12 +75,13 @@
     const source = document.getElementById(canvas.dataset.chart);
     if (!source || typeof Chart === "undefined") return;
     const data = JSON.parse(source.textContent);
+    const isNarrow = data.kind === "bar" && canvas.parentElement.clientWidth / data.labels.length < 90;
     const accent = colour("--s-accent");
     drawn.get(canvas)?.destroy();
     drawn.set(canvas, new Chart(canvas, {
       type: data.kind,
       data: {
-        labels: labels(data),
+        labels: labels(data, isNarrow),
         datasets: data.series.map((series) => ({
           label: series.name,
           data: series.values,
@@ -84,7 +95,7 @@
           tension: 0.25,
         })),
       },
-      options: options(data.kind, writers(canvas, data.unit)),
+      options: options(data.kind, writers(canvas, data.unit), isNarrow),
     }));
   };
 
