@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from brands.views import modes, places, sharing
+from brands.views import hierarchy, modes, places, sharing
 
 app_name = "brands"
 
@@ -17,5 +17,6 @@ urlpatterns = [
     path("stores/<int:store_id>/panels/<slug:name>/", places.store_panel, name="store_panel"),
     path("mode/", modes.mode, name="mode"),
     path("mode/confirm/", modes.confirm, name="mode_confirm"),
+    path("hierarchy/", hierarchy.hierarchy, name="hierarchy"),
     path("visibility/", sharing.visibility, name="visibility"),
 ]

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.urls import URLPattern, URLResolver, reverse
 from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
@@ -49,8 +50,10 @@ class SluiceSite(UnfoldAdminSite):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Send to the one login, with its throttling and second factor."""
-        # Never to an address from outside: only the admin's own start page comes after.
-        return redirect_to_login(reverse("admin:index"), reverse("account_login"))
+        after = request.GET.get("next", "")
+        if not url_has_allowed_host_and_scheme(after, allowed_hosts={request.get_host()}):
+            after = reverse("admin:index", current_app=self.name)
+        return redirect_to_login(after, reverse("account_login"))
 
     def logout(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -10,7 +10,7 @@ from tenants import services
 from tenants.context import tenant_transaction
 from tenants.models import Domain, Engagement, Tenant
 
-HOME = "/"
+HOME = "/admin/"
 
 
 def status(visit, user, host="acme.localhost", path=HOME):
