@@ -66,6 +66,7 @@ def wall_violations(
     rows = {model: wall_rows.read_facts(cursor, model) for model in tables}
     assert all(rows.values()), "a table without rows proves nothing"
     try:
+        yield from _privileges(cursor, tables)
         for model in tables:
             yield from _outside_of_scopes(cursor, model)
         for world in worlds(places):
@@ -73,7 +74,6 @@ def wall_violations(
                 cursor.execute("SET LOCAL ROLE NONE")
                 yield from _reads(cursor, world, viewer, rows)
         cursor.execute("SET LOCAL ROLE NONE")
-        yield from _privileges(cursor, tables)
         for model in tables:
             if model._meta.db_table in _WRITABLE:
                 yield from _writes(cursor, places, model)
@@ -124,14 +124,15 @@ def _privileges(cursor: Any, tables: Sequence[type[models.Model]]) -> Iterator[s
     declared = {
         model._meta.db_table: _WRITABLE.get(model._meta.db_table, {"SELECT"}) for model in tables
     } | {table: set() for table in _OWNERS_OWN}
-    for table, allowed in declared.items():
-        for privilege in _PRIVILEGES:
-            by_column = privilege in {"SELECT", "INSERT", "UPDATE", "REFERENCES"}
-            asked = "has_any_column_privilege" if by_column else "has_table_privilege"
-            cursor.execute(f"SELECT {asked}(%s, %s, %s)", [settings.APP_ROLE, table, privilege])
-            has = cursor.fetchone()[0]
-            if has != (privilege in allowed):
-                yield f"{table}: the app role {'has' if has else 'lacks'} {privilege}"
+    cursor.execute(
+        "SELECT t, p, CASE WHEN p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') "
+        "THEN has_any_column_privilege(%s, t, p) ELSE has_table_privilege(%s, t, p) END "
+        "FROM unnest(%s::text[]) t, unnest(%s::text[]) p",
+        [settings.APP_ROLE, settings.APP_ROLE, list(declared), list(_PRIVILEGES)],
+    )
+    for table, privilege, has in cursor.fetchall():
+        if has != (privilege in declared[table]):
+            yield f"{table}: the app role {'has' if has else 'lacks'} {privilege}"
 
 
 def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Iterator[str]:

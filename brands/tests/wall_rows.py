@@ -145,7 +145,7 @@ def fill(cursor: Any, places: Places) -> None:
             for day, count in enumerate(COUNTS, start=1)
         ],
     )
-    totals = zip(pairs, (COUNTS * len(pairs))[: len(pairs)], strict=True)
+    totals = zip(pairs, (COUNTS[::-1] * len(pairs))[: len(pairs)], strict=True)
     insert(
         cursor,
         "members_poolmetric",
