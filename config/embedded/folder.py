@@ -15,6 +15,8 @@ from pathlib import Path
 from config.embedded import EmbeddedError
 
 BASE_DIR = Path(__file__).resolve().parents[2]
+# PostgreSQL writes its log of changes in files of 16 MB.
+_FULL_BELOW = 32 * 2**20
 
 
 def default_var() -> Path:
@@ -127,6 +129,19 @@ class VarFolder:
     def free_bytes(self) -> int:
         """Return the bytes free on the disk that holds the folder."""
         return shutil.disk_usage(self.root).free
+
+    def is_full(self) -> bool:
+        """Say whether the disk is full, or PostgreSQL met a full one since its last start.
+
+        On a full disk PostgreSQL restarts itself, and its clients only see that it went away.
+        """
+        if self.free_bytes() < _FULL_BELOW:
+            return True
+        try:
+            said = (self.logs / "postgres.log").read_text(errors="replace")
+        except OSError:
+            return False
+        return "No space left on device" in said
 
     def disk_full(self) -> EmbeddedError:
         """Return the error that says the disk is full."""

@@ -25,7 +25,7 @@ OWNER, APP, SUPERUSER = "sluice_owner", "sluice_app", "postgres"
 # Fast shutdown, then immediate (recovers from its log at the next start).
 STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0))
 _START_SECONDS = 120
-_LEAST_FREE = {True: 2 * 2**30, False: 256 * 2**20}
+_LEAST_FREE = {True: 3 * 2**30, False: 256 * 2**20}
 
 
 def _binaries() -> Path:
@@ -252,7 +252,9 @@ class Postgres:
         return said.strip()
 
     def _failure(self, what: str, said: str) -> EmbeddedError:
-        if "No space left on device" in said or "Disk quota exceeded" in said:
+        words = ("No space left on device", "Disk quota exceeded")
+        # On a disk that is quite full not even the reason reaches the log.
+        if self.folder.is_full() or any(word in said for word in words):
             return self.folder.disk_full()
         lines = said.splitlines()
         grave = [x for x in lines if any(w in x for w in ("FATAL", "PANIC", "ERROR", "error:"))]

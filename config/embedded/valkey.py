@@ -109,7 +109,9 @@ class Valkey:
         return f"redis://:{password}@127.0.0.1:{port}/{database}"
 
     def _failure(self, said: str) -> EmbeddedError:
-        if "No space left on device" in said or "Disk quota exceeded" in said:
+        words = ("No space left on device", "Disk quota exceeded")
+        # On a disk that is quite full not even the reason reaches the log.
+        if self.folder.is_full() or any(word in said for word in words):
             return self.folder.disk_full()
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         return EmbeddedError(

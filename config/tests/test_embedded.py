@@ -1,5 +1,6 @@
 """The embedded services and the supervision of processes, on real servers in a scratch folder."""
 
+import errno
 import io
 import os
 import shutil
@@ -14,11 +15,13 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from django.db import OperationalError
 
 from config.embedded import EmbeddedError, postgres
 from config.embedded.folder import BASE_DIR, VarFolder, free_port, require_port
 from config.embedded.postgres import Postgres
 from config.embedded.services import ADDRESSES, Services
+from config.management.commands import demo
 from config.progress import ProgressBars
 
 SLEEP = [sys.executable, "-c", "import time; print('working', flush=True); time.sleep(600)"]
@@ -257,11 +260,25 @@ def test_a_full_disk_is_one_clear_line_and_leaves_no_half_made_cluster(
     assert not (folder.root / "postgres.unfinished").exists()
 
 
-def test_what_postgresql_says_about_a_full_disk_is_understood(folder):
+def test_what_postgresql_says_about_a_full_disk_is_understood(folder, monkeypatch):
     said = "PANIC:  could not write to file pg_wal/xlogtemp.7: No space left on device\n"
     assert "is full" in str(Postgres(folder)._failure("PostgreSQL did not start", said))
-    other = Postgres(folder)._failure("PostgreSQL did not start", "FATAL:  bad thing\n")
-    assert "FATAL:  bad thing" in str(other)
+    other = str(Postgres(folder)._failure("PostgreSQL did not start", "FATAL:  bad thing\n"))
+    assert "FATAL:  bad thing" in other
+    assert "is full" not in other
+    monkeypatch.setattr(VarFolder, "free_bytes", lambda self: 0)
+    assert "is full" in str(Postgres(folder)._failure("PostgreSQL did not start", ""))
+
+
+def test_the_demo_names_a_full_disk_and_a_lost_database_in_one_line(folder, monkeypatch):
+    monkeypatch.setenv("SLUICE_VAR", str(folder.root))
+    gone = OperationalError("server closed the connection unexpectedly\nprobably abnormally")
+    assert "stopped answering: server closed" in demo._expected_trouble(gone)
+    assert "\n" not in demo._expected_trouble(gone)
+    assert "is full" in demo._expected_trouble(OSError(errno.ENOSPC, "No space left on device"))
+    (folder.logs / "postgres.log").write_text("PANIC:  could not write: No space left on device")
+    assert "is full" in demo._expected_trouble(gone)
+    assert demo._expected_trouble(KeyError("a mistake of ours")) is None
 
 
 def test_a_port_taken_since_the_last_start_is_replaced(services, folder):

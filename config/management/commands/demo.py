@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import OperationalError, connections
 
 from config import serving
 from config.embedded import EmbeddedError
@@ -69,8 +69,8 @@ class Command(BaseCommand):
             ) from None
         except Exception as error:
             progress.close()
-            if _is_disk_full(error):
-                raise CommandError(str(VarFolder(default_var()).disk_full())) from error
+            if trouble := _expected_trouble(error):
+                raise CommandError(trouble) from error
             raise
         finally:
             connections.close_all()
@@ -134,12 +134,23 @@ class Command(BaseCommand):
         self.stdout.write("\n".join(lines))
 
 
-def _is_disk_full(error: BaseException | None) -> bool:
-    """Say whether a full disk is behind this error, met by us or by PostgreSQL."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if getattr(error, "sqlstate", None) == "53100" or "No space left on device" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _expected_trouble(error: Exception) -> str | None:
+    """Return the one clear line for a full disk or a database that went away, else None."""
+    folder = VarFolder(default_var())
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    full = any(
+        (isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT))
+        or getattr(cause, "sqlstate", None) == "53100"
+        for cause in causes
+    )
+    gone = next((cause for cause in causes if isinstance(cause, OperationalError)), None)
+    if full or (gone is not None and folder.is_full()):
+        return str(folder.disk_full())
+    if gone is not None:
+        return (
+            f"The database stopped answering: {str(gone).splitlines()[0]} What was committed is "
+            f"kept. Its log is in {folder.logs}; run the same command again to go on."
+        )
+    return None
