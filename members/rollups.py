@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from brands.services import generation_bump
 from brands.wall import scope
 from members import locks
 from members.staging import stage_query
@@ -98,6 +99,7 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
         say(4, _STEPS)
         _finish_group(cursor)
         cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
+        generation_bump()
         say(_STEPS, _STEPS)
     return Finished(profiles, days)
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from brands.models import Notice
+from brands.services import generation_bump
 from members import locks
 from members.models import Consent, Profile
 from members.notices import refresh_notices
@@ -57,6 +58,7 @@ def consent_record(
             stage(cursor, "answering_person", "person_id bigint")
             cursor.execute("INSERT INTO answering_person VALUES (%s)", [profile.person_id])
         refresh_notices("answering_person")
+        generation_bump()
         consent.refresh_from_db()
         audit.record(
             acting_user=acting_user,
