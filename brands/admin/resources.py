@@ -7,6 +7,7 @@ from typing import Any
 
 import tablib
 from django.contrib.admin import AdminSite
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
@@ -152,6 +153,25 @@ class HierarchyResource(resources.ModelResource):
         if key in self._seen:
             raise ValueError(_("This key stands in the file more than once."))
         self._seen.add(key)
+
+    def validate_instance(
+        self,
+        instance: Model,
+        import_validation_errors: dict[str, Any] | None = None,
+        validate_unique: bool = True,
+    ) -> None:
+        """Check the fields alone: keys and relations were looked up with all rows at hand.
+
+        Asking the database once more for each row would double the time of a large sheet.
+        """
+        errors = dict(import_validation_errors or {})
+        relations = {field.name for field in instance._meta.fields if field.is_relation}
+        try:
+            instance.clean_fields(exclude=relations | errors.keys())
+        except ValidationError as error:
+            errors = error.update_error_dict(errors)
+        if errors:
+            raise ValidationError(errors)
 
     def after_import(self, dataset: tablib.Dataset, result: Any, **kwargs: Any) -> None:
         """Leave the sequences alone: keys are never imported, and the app role may not set them."""
