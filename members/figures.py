@@ -156,7 +156,7 @@ def compare(*, tenant: Tenant) -> dict[str, int]:
     found: dict[str, int] = {}
     with tenant_transaction(tenant), scope.bulk(reason="check"), connection.cursor() as cursor:
         brands = list(Brand.objects.values_list("pk", flat=True))
-        params = {"zone": tenant.time_zone, "brands": brands}
+        params: dict[str, Any] = {"zone": tenant.time_zone, "brands": brands}
         for name, (kept, facts) in _COMPARISONS.items():
             cursor.execute(
                 f"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
@@ -14,7 +15,10 @@ def stage(cursor: CursorWrapper, name: str, columns: str) -> None:
 
 
 def stage_query(
-    cursor: CursorWrapper, name: str, query: str, params: list[Any] | None = None
+    cursor: CursorWrapper,
+    name: str,
+    query: str,
+    params: list[Any] | Mapping[str, Any] | None = None,
 ) -> int:
     """Make a temporary table of a query's rows; return how many there are."""
     cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{name}")
@@ -25,8 +29,8 @@ def stage_query(
     return count
 
 
-def copy_into(cursor: CursorWrapper, name: str, columns: str, rows: str) -> None:
-    """Write rows in COPY's text format into a temporary table."""
+def copy_into(cursor: CursorWrapper, name: str, columns: str, rows: str, *, joined_by: str) -> None:
+    """Write rows in COPY's text format into a temporary table that is joined by some columns."""
     with cursor.copy(f"COPY pg_temp.{name} ({columns}) FROM STDIN") as copy:
         copy.write(rows)
-    cursor.execute(f"ANALYZE pg_temp.{name}")
+    cursor.execute(f"ANALYZE pg_temp.{name} ({joined_by})")

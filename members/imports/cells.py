@@ -10,6 +10,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from zoneinfo import ZoneInfo
 
 from babel.numbers import get_currency_precision
@@ -161,6 +162,8 @@ def read_amount(currency: str) -> Callable[[str], str]:
     return read
 
 
+# What most files write; read the short way.
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d)?)?", re.ASCII)
 _DAY = re.compile(
     r"(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{4})/(\d{1,2})/(\d{1,2})|(\d{4})\.(\d{1,2})\.(\d{1,2})"
     r"|(\d{4})年(\d{1,2})月(\d{1,2})日|(\d{4})(\d{2})(\d{2}))(.*)",
@@ -178,6 +181,11 @@ def parse_instant(cell: str, zone: ZoneInfo) -> dt.datetime:
 
     A time without an offset is on the clock of ZONE; a day without a time is its midnight.
     """
+    if _ISO.fullmatch(cell):
+        with suppress(ValueError):
+            instant = dt.datetime.fromisoformat(cell)
+            if 1900 <= instant.year <= 2100:
+                return instant if instant.tzinfo else instant.replace(tzinfo=zone)
     text = unicodedata.normalize("NFKC", cell).strip()
     match = _DAY.fullmatch(text)
     if not match:

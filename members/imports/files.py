@@ -305,8 +305,9 @@ def _parse_carefully(
                 if not is_last and sum(map(len, texts[here:])) < MAX_ROW_BYTES:
                     return here
                 is_lost = True
-            elif after > here + 1 and len(cells) != width:
-                is_lost = True
+            elif after > here + 1:
+                # A row over several lines must be quoted faultlessly, or it is several rows.
+                is_lost = len(cells) != width or _is_faulty(texts[here:after], shape)
             line = chunk.end_line + here + 1
             if is_lost:
                 reason = _("The row cannot be read: a quotation mark has no partner.")
@@ -352,11 +353,20 @@ def _decode_line(raw: bytes, encoding: str) -> str:
 
 def _is_open(texts: list[str], shape: FileShape) -> bool:
     """Tell whether the row that begins these lines has not ended with them."""
+    return "unexpected end of data" in _fault(texts, shape)
+
+
+def _is_faulty(texts: list[str], shape: FileShape) -> bool:
+    """Tell whether these lines break a rule of quoting."""
+    return bool(_fault(texts, shape))
+
+
+def _fault(texts: list[str], shape: FileShape) -> str:
     if not any('"' in text for text in texts):
-        return False
+        return ""
     try:
         for _cells in csv.reader(texts, delimiter=shape.delimiter, strict=True):
             pass
     except csv.Error as error:
-        return "unexpected end of data" in str(error)
-    return False
+        return str(error)
+    return ""

@@ -78,7 +78,7 @@ class MemberChunks:
         stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
         notices = Notice.objects.order_by("effective_from", "pk")
         self.notices = {notice.version: str(notice.pk) for notice in notices}
-        self.last_notice = str(notices.last().pk) if self.notices else cells.NULL
+        self.last_notice = list(self.notices.values())[-1] if self.notices else cells.NULL
         self.columns = {
             "store_id" if name == "store_code" else name: place for name, place in columns.items()
         }
@@ -218,7 +218,7 @@ class MemberChunks:
             )
         stage(cursor, "incoming_member", _COLUMNS)
         columns = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
-        copy_into(cursor, "incoming_member", columns, "".join(rows))
+        copy_into(cursor, "incoming_member", columns, "".join(rows), joined_by="profile_id, is_new")
         stage(cursor, "changed_profile", "profile_id bigint NOT NULL")
         return new
 

@@ -137,8 +137,9 @@ class OrderChunks:
             "quantity bigint, amount bigint",
         )
         rows = zip(map(str, read.lines), *(read[name] for name in _STAGED[1:]), strict=True)
+        text = "\n".join(map("\t".join, rows)) + "\n"
         copy_into(
-            cursor, "incoming_line", ", ".join(_STAGED), "\n".join(map("\t".join, rows)) + "\n"
+            cursor, "incoming_line", ", ".join(_STAGED), text, joined_by="line, order_no, line_no"
         )
         # The order's first line in the chunk says when and where it was.
         stage_query(

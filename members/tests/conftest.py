@@ -1,0 +1,83 @@
+"""What tests of imports need: a folder to write files to, and one call that imports one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from brands.models import Brand
+from brands.wall import scope
+from members.imports.report import rejected_file
+from members.imports.services import import_create, import_run
+from members.models import ImportJob
+from tenants.models import Tenant
+
+
+@dataclass
+class Importer:
+    """Import texts as files into acme."""
+
+    tenant: Tenant
+    folder: Path
+    _number: int = 0
+
+    def create(
+        self, kind: str, text: str | bytes, *, brand: str = "tea", **options: object
+    ) -> ImportJob:
+        """Write a file and create its job."""
+        self._number += 1
+        path = self.folder / f"{kind}-{self._number}.csv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return import_create(
+            brand=Brand.objects.get(code=brand),
+            kind=kind,
+            path=path,
+            file_name=path.name,
+            **options,
+        )
+
+    def run(self, job: ImportJob, **options: object) -> ImportJob:
+        """Run a job."""
+        return import_run(tenant=self.tenant, job_id=job.pk, **options)
+
+    def members(self, text: str | bytes, *, brand: str = "tea", **options: object) -> ImportJob:
+        """Import members."""
+        return self.run(self.create("members", text, brand=brand), **options)
+
+    def orders(self, text: str | bytes, *, brand: str = "tea", **options: object) -> ImportJob:
+        """Import orders."""
+        return self.run(self.create("orders", text, brand=brand), **options)
+
+    def rejected(self, job: ImportJob) -> list[dict[str, str]]:
+        """Return the rejected rows of a job as the file says them."""
+        text = rejected_file(job).read_text("utf-8-sig")
+        return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture
+def importer(in_acme: Tenant, tmp_path: Path) -> Iterator[Importer]:
+    """Return what imports into acme, inside its schema and a bulk scope."""
+    in_acme.locale = "en"
+    folder = tmp_path / "files"
+    folder.mkdir()
+    with scope.bulk(reason="test"):
+        yield Importer(in_acme, folder)
+
+
+Counts = Callable[[ImportJob], tuple[int, int, int, int]]
+
+
+@pytest.fixture
+def counts() -> Counts:
+    """Return a function: a job → (created, changed, unchanged, rejected)."""
+    return lambda job: (
+        job.rows_created,
+        job.rows_updated,
+        job.rows_unchanged,
+        job.rows_rejected,
+    )

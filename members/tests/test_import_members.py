@@ -1,0 +1,263 @@
+"""Members come in once, with contact data sealed, persons resolved and consents kept."""
+
+import datetime as dt
+
+import pytest
+from django.utils import timezone
+
+from brands.models import Brand, Notice, Store
+from members.contacts import find_keys, unseal
+from members.imports.errors import ImportRefused
+from members.imports.pipeline import CHUNK_ROWS
+from members.keys import group_keys
+from members.models import Consent, Contact, ImportJob, MaskedContact, Person, PersonMerge, Profile
+
+HEAD = (
+    "member_no,name,phone,email,unionid,card_no,birthday,gender,store_code,registered_on,"
+    "consent,consented_on,generated\n"
+)
+ZHANG = (
+    "M1,张伟,13800138000,Zhang@Example.com,oU1,C1,1990-01-02,female,tea-1,2026-01-05,"
+    "1,2026-01-05,yes\n"
+)
+TABLES = [
+    "members_profile",
+    "members_contact",
+    "members_maskedcontact",
+    "members_identity",
+    "members_identitylink",
+    "members_consent",
+    "members_person",
+    "members_personmerge",
+]
+
+
+@pytest.fixture
+def versions(rows_of):
+    """Return a function that reads which transaction and place each member row is from."""
+
+    def read(tables=TABLES):
+        return {
+            table: sorted(rows_of(f"SELECT xmin::text, cmin::text, ctid::text FROM {table}"))
+            for table in tables
+        }
+
+    return read
+
+
+def test_a_member_arrives_with_everything_the_row_says(importer, counts):
+    job = importer.members(HEAD + ZHANG)
+    assert (job.state, job.error, counts(job)) == ("done", "", (1, 0, 0, 0))
+    profile = Profile.objects.get()
+    assert (profile.member_no, profile.gender, profile.is_member) == ("M1", "f", True)
+    assert profile.store == Store.objects.get(code="tea-1")
+    assert profile.registered_on == dt.date(2026, 1, 5)
+    contact = Contact.objects.get()
+    assert unseal(group_keys(), contact) == {
+        "name": "张伟",
+        "phone": "+8613800138000",
+        "email": "zhang@example.com",
+        "unionid": "oU1",
+        "card_no": "C1",
+        "birthday": "1990-01-02",
+    }
+    assert contact.is_generated
+    masked = MaskedContact.objects.get()
+    assert (masked.name, masked.phone, masked.email) == ("张*", "138****8000", "z***@example.com")
+    notice = Notice.objects.get()
+    consent = Consent.objects.get()
+    assert (consent.is_given, consent.answered_notice) == (True, notice)
+    assert consent.answered_at.isoformat() == "2026-01-04T16:00:00+00:00"
+    for row in (profile, contact, masked, consent):
+        assert (row.brand.code, row.store.code, row.notice) == ("tea", "tea-1", notice)
+
+
+def test_a_member_is_found_by_phone_card_and_email(importer):
+    importer.members(HEAD + ZHANG)
+    for text in ("+86 138 0013 8000", "13800138000", " ZHANG@example.com", "C1"):
+        keys = find_keys(group_keys(), text)
+        assert any(Contact.objects.filter(**{name: key}).exists() for name, key in keys.items())
+
+
+def test_no_contact_data_is_stored_in_clear(importer, rows_of):
+    importer.members(HEAD + ZHANG)
+    for table in (*TABLES, "members_importjob"):
+        dump = str(rows_of(f"SELECT t::text FROM {table} t"))
+        assert not any(text in dump for text in ("张伟", "13800138000", "zhang@", "oU1"))
+
+
+def test_the_same_file_twice_changes_nothing(importer, counts, versions):
+    rows = "".join(ZHANG.replace("M1", f"M{n}").replace("38000", f"38{n:03}") for n in range(9))
+    importer.members(HEAD + rows)
+    before = versions()
+    job = importer.members(HEAD + rows)
+    assert counts(job) == (0, 0, 9, 0)
+    assert versions() == before
+
+
+def test_headings_may_be_chinese_and_the_file_gb18030(importer, counts):
+    text = (
+        "会员号,姓名,手机号,邮箱,生日,性别,注册门店,入会时间,同意告知\n"
+        "1,王芳,139-0013-9000,,1985年3月4日,女,tea-2,2026年1月9日,1\n"
+    )
+    job = importer.members(text.encode("gb18030"))
+    assert counts(job) == (1, 0, 0, 0)
+    profile = Profile.objects.get()
+    assert (profile.gender, profile.store.code) == ("f", "tea-2")
+    assert profile.registered_on == dt.date(2026, 1, 9)
+    assert unseal(group_keys(), Contact.objects.get())["name"] == "王芳"
+    assert Consent.objects.get().answered_at.isoformat() == "2026-01-08T16:00:00+00:00"
+
+
+def test_headings_may_be_chosen_by_hand(importer, counts):
+    job = importer.create(
+        "members", "mein Mitglied,Telefon\nM1,13800138000\n", is_mapped_later=True
+    )
+    assert (job.state, job.mapping) == ("uploaded", {})
+    with pytest.raises(ImportRefused, match="member_no"):
+        importer.create("members", "mein Mitglied,Telefon\nM1,13800138000\n")
+    job = importer.create(
+        "members",
+        "mein Mitglied,Telefon\nM1,13800138000\n",
+        mapping={"member_no": "mein Mitglied", "phone": "Telefon"},
+    )
+    assert counts(importer.run(job)) == (1, 0, 0, 0)
+
+
+def test_changed_rows_are_rewritten_and_others_are_not(importer, counts, rows_of):
+    other = ZHANG.replace("M1", "M2").replace("38000", "38001")
+    other = other.replace("Zhang", "other").replace("oU1", "oU2").replace("C1", "C2")
+    importer.members(HEAD + ZHANG + other)
+    before = dict(rows_of("SELECT member_no, xmin::text || ctid::text FROM members_profile"))
+    job = importer.members(HEAD + ZHANG.replace("tea-1", "tea-2") + other)
+    assert counts(job) == (0, 1, 1, 0)
+    after = dict(rows_of("SELECT member_no, xmin::text || ctid::text FROM members_profile"))
+    assert (before["M1"] != after["M1"], before["M2"]) == (True, after["M2"])
+    store = Store.objects.get(code="tea-2")
+    for model in (Contact, MaskedContact, Consent):
+        assert model.objects.get(profile__member_no="M1").store == store
+
+
+def test_columns_that_the_file_lacks_keep_what_they_hold(importer, counts):
+    importer.members(HEAD + ZHANG)
+    job = importer.members("member_no,phone\nM1,13900139000\n")
+    assert counts(job) == (0, 1, 0, 0)
+    profile = Profile.objects.get()
+    assert (profile.gender, profile.store.code) == ("f", "tea-1")
+    contact = Contact.objects.get()
+    fields = unseal(group_keys(), contact)
+    assert (fields["phone"], fields["name"]) == ("+8613900139000", "张伟")
+    assert contact.is_generated
+    assert counts(importer.members("member_no,phone\nM1,13900139000\n")) == (0, 0, 1, 0)
+
+
+def test_an_emptied_cell_takes_the_identity_away(importer):
+    importer.members(HEAD + ZHANG)
+    importer.members("member_no,phone,unionid,email,card_no\nM1,,oU1,,\n")
+    assert set(unseal(group_keys(), Contact.objects.get())) == {"name", "unionid", "birthday"}
+    assert Profile.objects.get().identity_links.count() == 1
+
+
+def test_a_number_twice_in_a_file_keeps_its_last_row(importer):
+    job = importer.members("member_no,name\nM1,first\nM2,other\nM1,last\n")
+    assert (job.rows_created, job.rows_repeated, job.rows_rejected) == (2, 1, 0)
+    contact = Contact.objects.get(profile__member_no="M1")
+    assert unseal(group_keys(), contact)["name"] == "last"
+
+
+def test_one_phone_in_two_brands_is_one_person(importer):
+    importer.members("member_no,phone\nT1,13800138000\nT2,13800138001\n")
+    importer.members("member_no,phone\nB1,+8613800138000\n", brand="bakery")
+    person = dict(Profile.objects.values_list("member_no", "person_id"))
+    assert person["T1"] == person["B1"] != person["T2"]
+    assert Person.objects.count() == 2
+    merge = PersonMerge.objects.get()
+    assert (merge.profile.member_no, merge.to_person_id) == ("B1", person["T1"])
+    assert merge.cause.startswith("phone ")
+
+
+def test_a_consent_in_one_brand_is_the_person_s_in_every_brand(importer):
+    importer.members("member_no,phone\nT1,13800138000\n")
+    assert Profile.objects.get().notice is None
+    importer.members(
+        "member_no,phone,consent,consented_on\nB1,13800138000,1,2026-02-01\n", brand="bakery"
+    )
+    notice = Notice.objects.get()
+    for model in (Profile, Contact, MaskedContact):
+        assert list(model.objects.values_list("notice", flat=True)) == [notice.pk] * 2
+    importer.members("member_no,consent,consented_on\nT1,withdrawn,2026-03-01\n")
+    for model in (Profile, Contact, MaskedContact, Consent):
+        assert set(model.objects.values_list("notice", flat=True)) == {None}
+    assert Consent.objects.count() == 2
+
+
+def test_a_merge_carries_the_consent_over(importer):
+    importer.members("member_no,phone,consent,consented_on\nT1,13800138000,1,2026-02-01\n")
+    importer.members("member_no,card_no\nB1,X1\n", brand="bakery")
+    assert Profile.objects.get(member_no="B1").notice is None
+    importer.members("member_no,card_no,phone\nB1,X1,13800138000\n", brand="bakery")
+    assert Profile.objects.get(member_no="B1").notice == Notice.objects.get()
+    assert Contact.objects.get(profile__member_no="B1").notice == Notice.objects.get()
+    importer.members("member_no,card_no,phone\nB1,X1,\n", brand="bakery")
+    assert Profile.objects.get(member_no="B1").notice is None
+
+
+def test_bad_rows_come_back_and_the_rest_is_imported(importer):
+    tomorrow = (timezone.now() + dt.timedelta(days=2)).date().isoformat()
+    rows = {
+        3: ("M2,abc,,,,,,,,,\n", "phone", "phone number"),
+        4: ("M3,,not-mail,,,,,,,,\n", "email", "e-mail"),
+        5: ("M4,,,,,,,,nowhere,,\n", "store_code", "no store “nowhere”"),
+        6: (",,,,,,,,,,\n", "member_no", "empty"),
+        7: ("M6,,,,,robot,,,,,\n", "gender", "no gender"),
+        8: ("M7,,,,3/4/1990,,,,,,\n", "birthday", "two different days"),
+        9: ("M8,,,,,,,9,,2026-01-01,\n", "consent", "no notice “9”"),
+        10: (f"M9,,,,,,,1,,{tomorrow},\n", "consented_on", "future"),
+        11: ("M10,,,,,,,1,,,\n", "consent", "when"),
+        12: ("M11,,,,,,maybe,,,,\n", "generated", "neither yes nor no"),
+        13: (f"M12,,,{'u' * 65},,,,,,,\n", "unionid", "too long"),
+        14: ("M\\13,,,,,,,,,,\n", "member_no", "backslash"),
+    }
+    head = (
+        "member_no,phone,email,unionid,birthday,gender,generated,consent,store_code,"
+        "consented_on,note\n"
+    )
+    job = importer.members(
+        head
+        + "M1,,,,,,,,,,=cmd\n"
+        + "".join(row for row, _column, _words in rows.values())
+        + "M99,,,,,,,,,,\n"
+    )
+    assert (job.state, job.rows_created, job.rows_rejected) == ("done", 2, len(rows))
+    rejected = {int(row["line"]): row for row in importer.rejected(job)}
+    assert set(rejected) == set(rows)
+    for line, (_row, column, words) in rows.items():
+        assert rejected[line]["column"] == column
+        assert words in rejected[line]["reason"]
+
+
+def test_every_fault_of_a_row_is_named(importer):
+    job = importer.members("member_no,phone,email\nM1,x,y\n")
+    (row,) = importer.rejected(job)
+    assert row["column"] == "phone; email"
+
+
+def test_a_withdrawal_without_a_day_is_refused(importer):
+    job = importer.members("member_no,consent,registered_on\nM1,撤回,2026-01-01\n")
+    assert (job.rows_created, job.rows_rejected) == (0, 1)
+
+
+def test_members_of_two_brands_may_share_a_number(importer):
+    importer.members("member_no\n1\n")
+    importer.members("member_no\n1\n", brand="spa")
+    assert Profile.objects.filter(brand__code="tea").count() == 1
+    assert Profile.objects.filter(brand__code="spa").count() == 1
+    assert Person.objects.count() == 2
+
+
+def test_a_job_belongs_to_its_brand_and_is_audited(importer, cast):
+    job = importer.create("members", "member_no\n1\n", acting_user=cast.brand_manager)
+    assert job.brand == Brand.objects.get(code="tea")
+    assert job.created_by_name == str(cast.brand_manager)
+    assert ImportJob.objects.get().state == "queued"
+    assert CHUNK_ROWS["members"] > 1
