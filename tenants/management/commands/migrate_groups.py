@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from tenants import migration
+from tenants import migration, schedules
 
 
 class Command(BaseCommand):
@@ -15,5 +15,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the migrations and say what ran."""
         migration.migrate_public(verbosity=0)
+        schedules.ensure()
         self.stdout.write("public: up to date")
         migration.migrate_groups(say=self.stdout.write)

@@ -1,0 +1,53 @@
+"""The audit is appended to, and nothing else."""
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from tenants import audit
+from tenants.models import AuditEvent
+
+
+@pytest.fixture
+def as_app_role(seeing, cast):
+    with seeing(cast.group_admin):
+        yield
+
+
+def run(sql):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.rowcount
+
+
+def test_the_app_role_adds_and_reads_events(cast, as_app_role, rows_of):
+    audit.record(acting_user=cast.group_admin, action="test")
+    assert rows_of(
+        "SELECT current_user, action FROM tenants_auditevent ORDER BY id DESC LIMIT 1"
+    ) == [("sluice_app", "test")]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE tenants_auditevent SET action = 'other'",
+        "DELETE FROM tenants_auditevent",
+        "TRUNCATE tenants_auditevent",
+        "ALTER TABLE tenants_auditevent DISABLE TRIGGER ALL",
+    ],
+)
+def test_the_app_role_neither_changes_nor_removes_an_event(cast, as_app_role, sql):
+    event = audit.record(acting_user=cast.group_admin, action="test")
+    with pytest.raises(DatabaseError, match="permission denied|must be owner"):
+        run(sql)
+    assert AuditEvent.objects.get(pk=event.pk).action == "test"
+
+
+def test_an_event_names_the_person_the_role_the_group_and_the_engagement(cast, seeing, acme):
+    user = cast.provider_operator
+    user.acting_grant = user.grants.get(tenant=acme)
+    with seeing(user):
+        event = audit.record(acting_user=user, action="test", target=acme)
+    assert (event.user, event.tenant, event.user_name) == (user, acme, "provider_operator")
+    assert event.role == "Brand manager · Tea House"
+    assert event.engagement == user.acting_grant.engagement
+    assert (event.target_type, event.target_name) == ("tenants.tenant", "Acme Group")

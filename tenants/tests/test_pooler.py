@@ -1,0 +1,201 @@
+"""Through a transaction-mode pooler no connection hands one group's schema or scope to another."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db import connection, connections
+
+from brands.models import BusinessUnit
+from brands.wall import scope
+from brands.wall.visibility import Viewer, visibility
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+from tenants.tests.committed import committed_group
+
+pytestmark = pytest.mark.pooler
+# Debian keeps it where an ordinary person's PATH does not look.
+_PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+_ROUNDS = 100
+
+
+@pytest.fixture(scope="module")
+def groups(django_db_setup, django_db_blocker) -> Iterator[list[Tenant]]:
+    """Give two committed groups that each know their own name."""
+    with (
+        django_db_blocker.unblock(),
+        committed_group("pooled_one") as one,
+        committed_group("pooled_two") as two,
+    ):
+        for tenant in (one, two):
+            with tenant_transaction(tenant):
+                BusinessUnit.objects.create(code=tenant.schema_name, name=tenant.name)
+        yield [one, two]
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def pooler(groups, tmp_path_factory) -> Iterator[dict[str, object]]:
+    """Start a PgBouncer with two server connections in front of the tests' database."""
+    if _PGBOUNCER is None:
+        pytest.skip("PgBouncer is missing. Install it: apt-get install pgbouncer")
+    own = connection.settings_dict
+    folder: Path = tmp_path_factory.mktemp("pooler")
+    port = _free_port()
+    (folder / "users.txt").write_text(f'"{own["USER"]}" "{own["PASSWORD"]}"\n')
+    (folder / "pgbouncer.ini").write_text(
+        "\n".join(
+            [
+                "[databases]",
+                f"* = host={own['HOST']} port={own['PORT'] or 5432}",
+                "[pgbouncer]",
+                "listen_addr = 127.0.0.1",
+                f"listen_port = {port}",
+                "unix_socket_dir =",
+                "auth_type = plain",
+                f"auth_file = {folder}/users.txt",
+                "pool_mode = transaction",
+                # Fewer than there are clients, so that every client meets the other's leavings.
+                "default_pool_size = 2",
+                "max_client_conn = 40",
+                f"logfile = {folder}/pgbouncer.log",
+            ]
+        )
+    )
+    # PgBouncer refuses to run as root.
+    user = "nobody" if os.getuid() == 0 else None
+    if user:
+        account = pwd.getpwnam(user)
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, account.pw_uid, account.pw_gid)
+        for parent in folder.parents:
+            if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
+                parent.chmod(parent.stat().st_mode | 0o011)
+    process = subprocess.Popen(
+        [_PGBOUNCER, str(folder / "pgbouncer.ini")],
+        user=user,
+        extra_groups=[] if user else None,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        address = {**own, "HOST": "127.0.0.1", "PORT": str(port)}
+        until = time.monotonic() + 20
+        while True:
+            try:
+                with _connect(address):
+                    break
+            except psycopg.OperationalError:
+                log = folder / "pgbouncer.log"
+                said = log.read_text() if log.exists() else ""
+                assert process.poll() is None, f"PgBouncer ended: {said}"
+                assert time.monotonic() < until, f"PgBouncer does not answer: {said}"
+                time.sleep(0.05)
+        yield address
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _connect(address: dict) -> psycopg.Connection:
+    return psycopg.connect(
+        host=address["HOST"],
+        port=address["PORT"],
+        dbname=address["NAME"],
+        user=address["USER"],
+        password=address["PASSWORD"],
+        prepare_threshold=None,
+        autocommit=True,
+    )
+
+
+def _side_by_side(groups: list[Tenant], work: Callable[[Tenant], list[str]]) -> list[str]:
+    """Let four clients work at once, two for each group; return what they read wrongly."""
+    wrong: list[str] = []
+    failed: list[BaseException] = []
+    start = threading.Barrier(4)
+
+    def run(tenant: Tenant) -> None:
+        try:
+            start.wait(10)
+            wrong.extend(work(tenant))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(groups[number % 2],)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failed == []
+    return wrong
+
+
+def test_a_path_set_for_the_session_leaks_into_the_other_group(groups, pooler):
+    """The control: what the product must not do does leak here, so the next test can see it."""
+
+    def session_level(tenant: Tenant) -> list[str]:
+        read: list[str] = []
+        with _connect(pooler) as client:
+            for _ in range(_ROUNDS):
+                client.execute(f"SET search_path = {tenant.schema_name}, public")
+                with client.transaction():
+                    (code,) = client.execute("SELECT code FROM brands_businessunit").fetchone()
+                    read.append(code)
+        return [code for code in read if code != tenant.schema_name]
+
+    for _attempt in range(5):
+        if wrong := _side_by_side(groups, session_level):
+            break
+    assert wrong, "the session-level variant must leak, or this pooler proves nothing"
+
+
+def test_our_wrapper_never_reads_the_other_group(groups, pooler):
+    visible = visibility(Viewer(is_hq=True), {}, [])
+    settings_left = " || ".join(f"coalesce(current_setting('{n}', true), '')" for n in _SETTINGS)
+
+    def ours(tenant: Tenant) -> list[str]:
+        read: list[str] = []
+        own = connections["default"]
+        own.settings_dict = {**own.settings_dict, **pooler}
+        try:
+            for turn in range(_ROUNDS):
+                with tenant_transaction(tenant), own.cursor() as cursor:
+                    cursor.execute(f"SELECT current_user || '|' || {settings_left}")
+                    before = cursor.fetchone()[0]
+                    if before != f"{own.settings_dict['USER']}|":
+                        read.append(f"left behind: {before}")
+                    with scope.open(visible):
+                        read += BusinessUnit.objects.values_list("code", flat=True)
+                        if turn % 10 == 0:
+                            cursor.execute("SELECT current_setting('sluice.schema')")
+                            read.append(cursor.fetchone()[0])
+        finally:
+            own.close()
+        assert len(read) >= _ROUNDS
+        return [code for code in read if code != tenant.schema_name]
+
+    assert _side_by_side(groups, ours) == []
+
+
+_SETTINGS = ("sluice.schema", "sluice.profile_all", "sluice.group_k", "sluice.write_brands")
