@@ -61,7 +61,7 @@ class MemberFilter(forms.Form):
     sort = forms.ChoiceField(
         label=_("Order by"),
         required=False,
-        choices=[(Sort.NEWEST, _("Newest first")), (Sort.SALES, _("Highest sales first"))],
+        choices=[(Sort.NEWEST, _("Recorded last")), (Sort.SALES, _("Highest sales"))],
     )
 
     def __init__(self, data: Any, *, visible: Visible) -> None:

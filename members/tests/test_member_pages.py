@@ -1,0 +1,223 @@
+"""The member list and the member page, as each of the cast sees them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from brands.models import Brand
+from brands.modes import Mode
+from brands.services import mode_change
+from members.tests.pools import fill, phone_of
+from tenants.context import tenant_transaction
+
+
+def _listed(response) -> list[str]:
+    """Return the member numbers on a list page, in order."""
+    return [row.member_no for row, _masked in response.context["rows"]]
+
+
+@pytest.fixture
+def pools(acme):
+    """Fill tea and bakery: 12 members each, the same persons, the first 8 of them agreeing."""
+    return {code: fill(acme, code, members=12, agreeing=8) for code in ("tea", "bakery")}
+
+
+@pytest.fixture
+def switch(acme):
+    """Return a function that sets the group's mode, or a brand's."""
+
+    def to(mode: str, brand: str | None = None) -> None:
+        with tenant_transaction(acme):
+            found = Brand.objects.get(code=brand) if brand else None
+            mode_change(mode=mode, brand=found, acting_user=None)
+
+    return to
+
+
+def test_a_brand_manager_lists_the_own_members_with_masks_and_never_a_whole_name(
+    pools, cast, visit
+):
+    response = visit(cast.brand_manager).get("/members/")
+    assert _listed(response) == [f"TEA-{number}" for number in range(12, 0, -1)]
+    text = response.content.decode()
+    assert "P***" in text
+    assert "138****0001" in text
+    assert "Person Number" not in text
+    assert phone_of(1) not in text
+
+
+def test_hq_lists_profiles_without_any_contact_data_while_the_mode_is_member_max(
+    pools, cast, visit
+):
+    response = visit(cast.group_admin).get("/members/")
+    assert len(_listed(response)) == 24
+    text = response.content.decode()
+    assert "P***" not in text
+    assert "138****" not in text
+    assert "finds member numbers only" in text
+
+
+def test_hq_finds_no_one_by_phone_while_the_mode_hides_contact_data(pools, cast, visit):
+    client = visit(cast.group_admin)
+    assert _listed(client.get("/members/", {"q": phone_of(3)})) == []
+    assert _listed(client.get("/members/", {"q": "TEA-3"})) == ["TEA-3"]
+
+
+@pytest.mark.parametrize(
+    "text", ["TEA-3", "+86 138 0000 0003", "13800000003", "Person3@Example.com"]
+)
+def test_the_search_finds_exactly_one_own_member(pools, cast, visit, text):
+    assert _listed(visit(cast.brand_manager).get("/members/", {"q": text})) == ["TEA-3"]
+
+
+def test_the_search_finds_no_part_of_a_number(pools, cast, visit):
+    assert _listed(visit(cast.brand_manager).get("/members/", {"q": "1380000"})) == []
+
+
+def test_a_sibling_lists_agreeing_members_only_once_both_brands_are_fan_max(
+    pools, cast, visit, switch
+):
+    client = visit(cast.sibling_manager)
+    assert not any(number.startswith("TEA") for number in _listed(client.get("/members/")))
+    switch(Mode.FAN_MAX)
+    shared = [number for number in _listed(client.get("/members/")) if number.startswith("TEA")]
+    assert shared == [f"TEA-{number}" for number in range(8, 0, -1)]
+
+
+def test_a_store_manager_lists_the_own_store_only(acme, pools, cast, visit):
+    fill(acme, "tea", members=3, first=50, store="tea-2")
+    listed = _listed(visit(cast.store_manager).get("/members/"))
+    assert sorted(listed) == sorted(f"TEA-{number}" for number in range(1, 13))
+
+
+def test_pages_by_key_show_every_member_once_forth_and_back(acme, cast, visit):
+    fill(acme, "tea", members=120, orders=1)
+    client = visit(cast.brand_manager)
+    for sort in ("newest", "sales"):
+        page = client.get("/members/", {"sort": sort})
+        first, seen = _listed(page), []
+        while True:
+            seen += _listed(page)
+            after = page.context["page"].after
+            if not after:
+                break
+            page = client.get("/members/", {"sort": sort, "after": after})
+        assert len(seen) == len(set(seen)) == 120
+        while page.context["page"].before:
+            page = client.get("/members/", {"sort": sort, "before": page.context["page"].before})
+        assert _listed(page) == first
+
+
+@pytest.mark.parametrize("cursor", ["x", "1_2_3", "9" * 40, "-", "1_x"])
+def test_a_cursor_that_is_none_shows_the_first_page(pools, cast, visit, cursor):
+    client = visit(cast.brand_manager)
+    assert _listed(client.get("/members/", {"after": cursor})) == _listed(client.get("/members/"))
+
+
+def test_filters_stand_in_the_address_and_bad_ones_are_left_out(acme, pools, cast, visit):
+    fill(acme, "tea", members=2, first=70, orders=0)
+    client = visit(cast.brand_manager)
+    assert len(_listed(client.get("/members/", {"ordered": "no"}))) == 2
+    assert len(_listed(client.get("/members/", {"ordered": "yes"}))) == 12
+    assert len(_listed(client.get("/members/", {"since": "2026-01-05"}))) == 11
+    response = client.get("/members/", {"since": "yesterday", "ordered": "no"})
+    assert response.status_code == 200
+    assert len(_listed(response)) == 2
+    assert "left out" in response.content.decode()
+
+
+def test_hq_chooses_a_brand_before_a_store(pools, cast, visit):
+    client = visit(cast.group_admin)
+    assert "store" not in client.get("/members/").context["form"].fields
+    response = client.get("/members/", {"brand": "bakery"})
+    assert "store" in response.context["form"].fields
+    assert {number.split("-")[0] for number in _listed(response)} == {"BAKERY"}
+
+
+def test_an_empty_list_says_what_to_do(acme, cast, visit):
+    text = visit(cast.brand_manager).get("/members/").content.decode()
+    assert "Import a file of members to begin." in text
+    text = visit(cast.store_manager).get("/members/").content.decode()
+    assert "They appear when your brand imports them" in text
+
+
+def test_a_brand_manager_opens_a_member_with_contact_data_and_orders(pools, cast, visit):
+    response = visit(cast.brand_manager).get(f"/members/{pools['tea'][0]}/")
+    text = response.content.decode()
+    assert response.status_code == 200
+    assert "Person Number1" in text
+    assert phone_of(1) in text
+    assert "Product 2" in text
+    assert "¥25.00" in text
+    assert "own people see all of it" in text
+    assert "BAKERY" not in text
+
+
+def test_hq_opens_a_member_without_name_and_reads_why(pools, cast, visit):
+    response = visit(cast.group_admin).get(f"/members/{pools['tea'][0]}/")
+    text = response.content.decode()
+    assert response.status_code == 200
+    assert "Person Number1" not in text
+    assert "138****" not in text
+    assert "Product 2" not in text
+    assert "profiles without names" in text
+    assert f"/members/{pools['bakery'][0]}/" in text
+
+
+def test_hq_opens_contact_and_orders_of_those_who_agreed_once_fan_max(pools, cast, visit, switch):
+    client = visit(cast.group_admin)
+    switch(Mode.FAN_MAX)
+    text = client.get(f"/members/{pools['tea'][0]}/").content.decode()
+    assert "Person Number1" in text
+    assert "Product 2" in text
+    assert client.get(f"/members/{pools['tea'][11]}/").status_code == 404
+
+
+def test_a_sibling_opens_a_shared_member_masked(pools, cast, visit, switch):
+    client = visit(cast.sibling_manager)
+    assert client.get(f"/members/{pools['tea'][0]}/").status_code == 404
+    switch(Mode.FAN_MAX)
+    text = client.get(f"/members/{pools['tea'][0]}/").content.decode()
+    assert "138****0001" in text
+    assert phone_of(1) not in text
+    assert "Person Number1" not in text
+    assert f"/members/{pools['bakery'][0]}/" in text
+    switch(Mode.BRAND_MAX, "tea")
+    assert client.get(f"/members/{pools['tea'][0]}/").status_code == 404
+
+
+def test_a_provider_without_contact_data_sees_no_name_of_the_brand_it_runs(pools, cast, visit):
+    client = visit(cast.provider_operator)
+    text = client.get(f"/members/{pools['tea'][0]}/").content.decode()
+    assert "Person Number1" not in text
+    assert "138****" not in text
+    assert "Product 2" in text
+    assert "contract does not include contact data" in text
+    assert "P***" not in client.get("/members/").content.decode()
+
+
+def test_members_of_another_group_are_absent(pools, cast, visit):
+    assert visit(cast.outsider).get("/members/").status_code == 404
+    response = visit(cast.outsider, "globex.localhost").get(f"/members/{pools['tea'][0]}/")
+    assert response.status_code == 404
+
+
+def test_the_banner_counts_own_and_shared_members(pools, cast, visit, switch):
+    def banner(person) -> str:
+        text = visit(person).get("/members/").content.decode()
+        found = re.search(r'<div class="s-banner".*?</div>', text, re.DOTALL)[0]
+        return " ".join(re.sub(r"<[^>]+>", " ", found).split())
+
+    assert "You see 12 members of your own." in banner(cast.sibling_manager)
+    assert "Of 2 other brands you see averages only." in banner(cast.sibling_manager)
+    assert "You see 24 profiles of 3 brands, without names." in banner(cast.group_admin)
+    assert "You see the 12 members of your store." in banner(cast.store_manager)
+    switch(Mode.FAN_MAX)
+    assert "8 more are shared by 2 brands." in banner(cast.sibling_manager)
+    assert "You see 16 members of 3 brands who agreed to a notice that names the group." in banner(
+        cast.group_admin
+    )
+    switch(Mode.BRAND_MAX)
+    assert "Of 3 brands you see figures only." in banner(cast.group_admin)
