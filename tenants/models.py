@@ -18,7 +18,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants.roles import LEVELS, PERMISSIONS, Level, Role
 
-SCHEMA_NAME = re.compile(r"^[a-z][a-z0-9_]{2,40}$")
+SCHEMA_NAME = re.compile(r"^[a-z][a-z0-9_]{2,40}\Z")
 RESERVED_SCHEMAS = frozenset({"public", "platform", "information_schema", "www", "api"})
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -52,12 +53,17 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def pooler(groups, tmp_path_factory) -> Iterator[dict[str, object]]:
+def pooler(groups) -> Iterator[dict[str, object]]:
     """Start a PgBouncer with two server connections in front of the tests' database."""
     if _PGBOUNCER is None:
         pytest.skip("PgBouncer is missing. Install it: apt-get install pgbouncer")
+    # Not pytest's own folder, which is closed to everyone but the person who runs the tests.
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _running_pooler(Path(folder))
+
+
+def _running_pooler(folder: Path) -> Iterator[dict[str, object]]:
     own = connection.settings_dict
-    folder: Path = tmp_path_factory.mktemp("pooler")
     port = _free_port()
     (folder / "users.txt").write_text(f'"{own["USER"]}" "{own["PASSWORD"]}"\n')
     (folder / "pgbouncer.ini").write_text(
@@ -85,9 +91,6 @@ def pooler(groups, tmp_path_factory) -> Iterator[dict[str, object]]:
         account = pwd.getpwnam(user)
         for path in (folder, *folder.iterdir()):
             os.chown(path, account.pw_uid, account.pw_gid)
-        for parent in folder.parents:
-            if parent.stat().st_uid == os.getuid() and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)
     process = subprocess.Popen(
         [_PGBOUNCER, str(folder / "pgbouncer.ini")],
         user=user,
