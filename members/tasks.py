@@ -9,7 +9,7 @@ from members.imports.pipeline import import_run
 from tenants.models import Tenant
 
 
-@shared_task(name="members.run_import", queue="bulk")
+@shared_task(name="members.run_import")
 def run_import(job_id: int) -> str:
     """Import a job's file in the group whose schema came with the task."""
     tenant = connection.tenant

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 NULL = "\\N"
 # What a reader remembers before it starts anew.
-_MEMORY = 200_000
+_MEMORY = 50_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
