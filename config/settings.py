@@ -4,6 +4,8 @@ from urllib.parse import urlparse
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 from config import env
 
@@ -189,7 +191,7 @@ MFA_TOTP_ISSUER = "Sluice"
 REQUIRE_SECOND_FACTOR = env.flag("REQUIRE_SECOND_FACTOR", default=not DEMO)
 # Shown on the demo's login page; nobody outside the demo.
 DEMO_LOGINS = "config.demo.logins.LOGINS"
-DEMO_PASSWORD = "config.demo.logins.PASSWORD"
+DEMO_PASSWORD = "config.demo.logins.PASSWORD"  # noqa: S105 - where it is, not what
 # Invitations and password links; the demo prints them.
 EMAIL_BACKEND = env.text(
     "EMAIL_BACKEND", f"django.core.mail.backends.{'console' if DEMO else 'smtp'}.EmailBackend"
@@ -284,6 +286,13 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "config.context.favicon"},
     ],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Switch client"), "link": f"//{PLATFORM_HOST}/"},
+            {"title": _("Second factor"), "link": reverse_lazy("mfa_index")},
+            {"title": _("Change password"), "link": reverse_lazy("account_change_password")},
+        ]
+    },
     "STYLES": ["config.context.stylesheet"],
     "SIDEBAR": {"show_search": False, "navigation": "config.navigation.sidebar"},
 }

@@ -11,7 +11,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, reverse
+from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
@@ -24,14 +24,21 @@ View = Callable[..., HttpResponse]
 
 # The admin's own pages that we have elsewhere, or that would look past a page's scope.
 _UNUSED = frozenset({"view_on_site", "password_change_done"})
+# Every logged-in person's, whether this admin knows them or not: Unfold's menu leads there.
+_OWN = frozenset({"logout", "password_change"})
 
 
 class SluiceSite(UnfoldAdminSite):
     """Be an admin behind the common login, where what a person may not open does not exist."""
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Leave out the pages that nothing leads to."""
-        return [url for url in super().get_urls() if getattr(url, "name", None) not in _UNUSED]
+        """Leave out the pages that nothing leads to; open those about one's own login to all."""
+        urls = super().get_urls()
+        return [
+            path("logout/", self.logout, name="logout"),
+            path("password_change/", self.password_change, name="password_change"),
+            *(url for url in urls if getattr(url, "name", None) not in _UNUSED | _OWN),
+        ]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Answer 404 to a person who is logged in but has no business in this admin."""
@@ -55,6 +62,7 @@ class SluiceSite(UnfoldAdminSite):
             after = reverse("admin:index", current_app=self.name)
         return redirect_to_login(after, reverse("account_login"))
 
+    @method_decorator(login_not_required)
     def logout(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -64,6 +72,7 @@ class SluiceSite(UnfoldAdminSite):
         auth.logout(request)
         return redirect("account_login")
 
+    @method_decorator(login_not_required)
     def password_change(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

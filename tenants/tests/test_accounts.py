@@ -86,6 +86,14 @@ def test_logging_out_needs_a_post(cast, visit):
     assert "_auth_user_id" not in client.session
 
 
+@pytest.mark.parametrize(("name", "host"), [("group_admin", ACME), ("group_admin", PLATFORM)])
+def test_the_menu_of_every_page_logs_out_whomever_it_greets(cast, visit, name, host):
+    client = visit(getattr(cast, name), host)
+    assert client.get("/admin/logout/").status_code == 405
+    assert client.post("/admin/logout/")["Location"] == "/accounts/login/"
+    assert "_auth_user_id" not in client.session
+
+
 def test_a_stranger_to_the_host_can_log_out(cast, visit):
     client = visit(cast.outsider, ACME)
     client.post("/accounts/logout/")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from tenants import selectors
@@ -16,7 +20,8 @@ from tenants.roles import Role
 def landing(request: HttpRequest) -> HttpResponse:
     """List what the person may enter, and for operators the groups they look after."""
     role = request.grant.role if request.grant else ""
-    context = {
+    context = {} if role == Role.PLATFORM_OPERATOR else _frame()
+    context |= {
         "clients": selectors.clients(user=request.user),
         "groups": selectors.group_states() if role == Role.PLATFORM_OPERATOR else None,
         "engagements": (
@@ -26,3 +31,10 @@ def landing(request: HttpRequest) -> HttpResponse:
         ),
     }
     return render(request, "tenants/landing.html", context)
+
+
+def _frame() -> dict[str, Any]:
+    """Return the frame of a person whom the platform's admin does not know."""
+    here = {"title": _("Clients"), "icon": "apartment", "link": reverse("landing"), "active": True}
+    section = {"title": _("Platform"), "items": [{**here, "has_permission": True}]}
+    return {"has_permission": True, "sidebar_navigation": [section]}
