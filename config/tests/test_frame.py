@@ -1,0 +1,108 @@
+"""The frame of every page: the sidebar by role, the language, the pages for errors."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.template.loader import render_to_string
+from django.test import Client
+
+
+def _sidebar(response) -> dict[str, str]:
+    """Return title → address of the sidebar's links."""
+    return {
+        str(item["title"]): item["link"]
+        for section in response.context["sidebar_navigation"]
+        for item in section["items"]
+    }
+
+
+def test_every_role_is_shown_the_links_it_may_open_and_they_open(cast, visit):
+    for name, person in cast.members().items():
+        host = {"platform_operator": "platform.localhost", "outsider": "globex.localhost"}
+        client = visit(person, host.get(name, "acme.localhost"))
+        response = client.get("/", follow=True)
+        assert response.status_code == 200, name
+        links = _sidebar(response)
+        assert links, name
+        for title, address in links.items():
+            assert client.get(address, follow=True).status_code == 200, (name, title)
+
+
+def test_the_sidebar_hides_what_a_role_has_not(cast, visit):
+    store = _sidebar(visit(cast.store_manager).get("/", follow=True))
+    hq = _sidebar(visit(cast.group_admin).get("/", follow=True))
+    assert {"Mode", "Grants", "Audit", "Group"} <= set(hq)
+    assert not {"Mode", "Grants", "Audit", "Group"} & set(store)
+    assert "Imports" not in store
+
+
+def test_the_frame_says_who_acts_and_where(cast, visit):
+    text = visit(cast.brand_manager).get("/brands/tea/").content.decode()
+    assert "Brand manager" in text
+    assert "<title>Acme Group ·" in text
+    assert "Tea House" in text
+
+
+def test_a_page_holds_no_script_that_the_policy_would_refuse(cast, visit):
+    client = visit(cast.group_admin)
+    for address in (
+        "/group/",
+        "/members/",
+        "/mode/",
+        "/mode/confirm/?mode=fan_max",
+        "/visibility/",
+    ):
+        response = client.get(address)
+        text = response.content.decode()
+        assert (
+            "'unsafe-inline'"
+            not in re.search("script-src[^;]*", response.headers["Content-Security-Policy"]).group()
+        )
+        for attributes in re.findall(r"<script([^>]*)>", text):
+            assert "src=" in attributes or "application/json" in attributes, address
+        assert not re.search(r"\son(click|load|change|submit)=", text), address
+
+
+def test_anyone_chooses_a_language_and_keeps_it(cast, visit):
+    client = visit(cast.brand_manager)
+    client.post("/language/", {"language": "zh-hans", "next": "/members/"})
+    assert '<html lang="zh-hans"' in client.get("/members/").content.decode()
+    stranger = Client(headers={"host": "acme.localhost"})
+    assert stranger.post("/language/", {"language": "zh-hans"}).status_code == 302
+
+
+def test_a_page_that_is_not_there_says_so_to_members_and_strangers(cast, visit):
+    for person in (cast.group_admin, None):
+        response = visit(person).get("/nowhere/")
+        assert response.status_code == 404
+        assert "There is nothing here for you" in response.content.decode()
+
+
+def test_a_failing_page_is_told_without_asking_the_database(
+    cast, visit, django_assert_num_queries, monkeypatch
+):
+    with django_assert_num_queries(0):
+        assert "Something went wrong on our side" in render_to_string("500.html")
+    client = visit(cast.brand_manager)
+    client.raise_request_exception = False
+    monkeypatch.setattr("members.views.members.member_list.page_of", None)
+    response = client.get("/members/")
+    assert response.status_code == 500
+    assert "Nothing that you did in this step was kept" in response.content.decode()
+
+
+def test_a_form_without_its_token_is_refused_in_words(cast):
+    client = Client(enforce_csrf_checks=True, headers={"host": "acme.localhost"})
+    client.force_login(cast.group_admin, backend="tenants.backends.GrantBackend")
+    response = client.post("/mode/confirm/", {"mode": "fan_max"})
+    assert response.status_code == 403
+    assert "Nothing was changed" in response.content.decode()
+
+
+@pytest.mark.parametrize("name", ["404.html", "500.html", "403_csrf.html"])
+def test_error_pages_stand_alone(name):
+    text = render_to_string(name)
+    assert "sidebar" not in text
+    assert 'href="/"' in text

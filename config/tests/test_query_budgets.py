@@ -1,0 +1,55 @@
+"""How many queries each page makes: written down, and the same for ten times the rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from brands.models import Store
+from members.tests.pools import fill
+from tenants.context import tenant_transaction
+
+BUDGETS = json.loads((Path(__file__).parent / "query_budgets.json").read_text())
+FRAGMENT = {"HX-Request": "true"}
+
+
+def _measured(cast, visit, places: dict[str, int]) -> dict[str, int]:
+    """Return page → queries, nothing being cached yet."""
+    counted = {}
+    for page in BUDGETS:
+        who, address = page.split(" ")
+        client = visit(getattr(cast, who))
+        headers = FRAGMENT if "/panels/" in address else {}
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            response = client.get(address.format(**places), headers=headers)
+        assert response.status_code == 200, page
+        counted[page] = len(queries)
+    return counted
+
+
+@pytest.fixture
+def places(acme) -> dict[str, int]:
+    """Return what stands for {store} in an address."""
+    with tenant_transaction(acme):
+        return {"store": Store.objects.get(code="tea-1").pk}
+
+
+def test_each_page_makes_as_many_queries_as_written_whatever_the_rows(
+    acme, cast, visit, places, settings
+):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    first = fill(acme, "tea", members=3, orders=2, agreeing=2)
+    fill(acme, "bakery", members=3, orders=2, agreeing=2)
+    places["member"] = first[0]
+    few = _measured(cast, visit, places)
+    fill(acme, "tea", members=30, orders=20, agreeing=20, first=10)
+    fill(acme, "bakery", members=30, orders=20, agreeing=20, first=10)
+    many = _measured(cast, visit, places)
+    assert many == few
+    assert few == BUDGETS, json.dumps(few, indent=4)
