@@ -6,12 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from unfold.dataclasses import SearchResult
 
+from brands.models import Brand, Store
+from brands.views import places
 from tenants.roles import Level
+
+# The palette is for going to a place one knows: more than these are no answer.
+HOMES_FOUND = 10
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,49 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     sections = GROUP if request.tenant else PLATFORM
     filled = ((title, list(_items(request, links))) for title, links in sections)
     return [{"title": title, "items": items} for title, items in filled if items]
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Return the pages, and the homes of brands and stores, whose name holds TERM."""
+    wanted = term.casefold()
+    pages = [
+        SearchResult(
+            title=str(item["title"]),
+            description=str(section["title"]),
+            link=item["link"],
+            icon=item["icon"],
+        )
+        for section in sidebar(request)
+        for item in section["items"]
+        if wanted in f"{item['title']} {section['title']}".casefold()
+    ]
+    return [*pages, *_homes(request, term)] if request.tenant else pages
+
+
+def _homes(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Return the homes of brands and stores that the person may open."""
+    if not request.user.has_perm(places.MAY_SEE):
+        return []
+    named = Q(name__icontains=term) | Q(code__icontains=term)
+    visible = request.visible
+    open_brands = [pk for pk in visible.modes if places.opens_brand(visible, pk)]
+    brands = Brand.objects.filter(named, pk__in=open_brands)[:HOMES_FOUND]
+    stores = Store.objects.filter(
+        named, Q(brand_id__in=open_brands) | Q(pk__in=visible.viewer.stores)
+    ).select_related("brand")[:HOMES_FOUND]
+    return [
+        *(
+            SearchResult(
+                one.name, str(_("Brand")), reverse("brands:brand", args=[one.code]), "sell"
+            )
+            for one in brands
+        ),
+        *(
+            SearchResult(one.name, one.brand.name, reverse("brands:store", args=[one.pk]), "store")
+            for one in stores
+            if places.opens_store(visible, one)
+        ),
+    ]
 
 
 def _items(request: HttpRequest, links: list[Link]) -> Iterator[dict[str, Any]]:

@@ -266,8 +266,8 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    # Its results are cached by user and term, across groups and scopes: off until keyed by scope.
-    "COMMAND": {"search_models": False, "show_history": False},
+    # ⌘K finds pages, never rows, and nothing of it is cached: tenants.sites.SluiceSite.search.
+    "COMMAND": {"search_callback": "config.navigation.search", "show_history": False},
     "COLORS": {
         "primary": {
             "50": "oklch(97.1% .013 220)",
@@ -294,7 +294,11 @@ UNFOLD = {
         ]
     },
     "STYLES": ["config.context.stylesheet"],
-    "SIDEBAR": {"show_search": False, "navigation": "config.navigation.sidebar"},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "navigation": "config.navigation.sidebar",
+    },
 }
 
 REST_FRAMEWORK = {

@@ -8,6 +8,9 @@ import pytest
 from django.template.loader import render_to_string
 from django.test import Client
 
+from tenants.models import Grant
+from tenants.roles import Level, Role
+
 
 def _sidebar(response) -> dict[str, str]:
     """Return title → address of the sidebar's links."""
@@ -106,3 +109,31 @@ def test_error_pages_stand_alone(name):
     text = render_to_string(name)
     assert "sidebar" not in text
     assert 'href="/"' in text
+
+
+def _found(client, term: str, host_path: str = "/admin/search/") -> str:
+    return client.get(host_path, {"s": term, "extended": "1"}).content.decode()
+
+
+def test_the_palette_finds_pages_and_homes_that_one_may_open(cast, visit):
+    hq, manager, store = (
+        visit(person) for person in (cast.group_admin, cast.brand_manager, cast.store_manager)
+    )
+    assert 'href="/mode/"' in _found(hq, "mode")
+    assert 'href="/brands/spa/"' in _found(hq, "spa")
+    assert 'href="/brands/tea/"' in _found(manager, "TEA")
+    assert 'href="/brands/bakery/"' not in _found(manager, "bakery")
+    assert "Bakery 1" not in _found(manager, "bakery")
+    assert 'href="/mode/"' not in _found(store, "mode")
+    assert "Tea House 1" in _found(store, "tea")
+    assert "Tea House 2" not in _found(store, "tea")
+    assert _found(hq, "") == ""
+
+
+def test_the_palette_keeps_nothing_from_one_grant_for_another(acme, globex, cast, visit):
+    Grant.objects.create(
+        user=cast.group_admin, role=Role.HQ_ANALYST, level=Level.GROUP, tenant=globex
+    )
+    here, there = visit(cast.group_admin), visit(cast.group_admin, "globex.localhost")
+    assert "Audit" in _found(here, "audit")
+    assert "Audit" not in _found(there, "audit")

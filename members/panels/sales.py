@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from brands import dashboard
 from brands.dashboard import Ask, Page, Period
+from brands.wall.visibility import Kind, Sight
 from members.models import DailyMetric, GroupMetric, PoolMetric
 from members.panels.asked import (
     average_of,
@@ -45,6 +46,8 @@ class Kpis:
     days_left_out: int
     k: int
     is_empty: bool
+    # Whether the members behind the counts may be listed, as far as the wall goes.
+    has_rows: bool
 
 
 @dashboard.panel(
@@ -101,6 +104,10 @@ def kpis(ask: Ask) -> Kpis:
         days_left_out=days_left_out,
         k=ask.visible.k,
         is_empty=not pools["rows"] and not days["orders_now"] and not suppressed,
+        has_rows=any(
+            ask.visible.cell(brand_id, Kind.PROFILE).sight is not Sight.NONE
+            for brand_id in ask.brand_ids
+        ),
     )
 
 

@@ -117,6 +117,14 @@
     attributes: true, attributeFilter: ["class"],
   });
 
+  // A session that ended answers with the login page: show it whole, not inside a panel.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (new URL(event.detail.xhr.responseURL).pathname.startsWith("/accounts/")) {
+      event.detail.shouldSwap = false;
+      window.location.reload();
+    }
+  });
+
   // A panel that fails says so in its own place.
   const failed = (event) => {
     const words = event.target.querySelector?.("[data-failed]");
