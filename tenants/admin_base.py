@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from tenants import audit
-from tenants.models import AuditEvent
+from tenants.models import AuditEvent, Tenant
 
 Snapshot = dict[str, Any]
 
@@ -67,7 +67,6 @@ class AuditedAdmin(ModelAdmin):
     """
 
     view_on_site = False
-    show_full_result_count = False
     list_per_page = 50
     list_filter_sheet = True
     warn_unsaved_form = True
@@ -163,6 +162,7 @@ class AuditedAdmin(ModelAdmin):
             action=f"{row._meta.model_name}.{act}",
             target=row,
             changes=changes,
+            tenant=row if isinstance(row, Tenant) else getattr(row, "tenant", None),
         )
 
     def history_view(

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection, models
 
-from tenants.models import AuditEvent, User
+from tenants.models import AuditEvent, Tenant, User
 
 
 def record(
@@ -16,13 +16,19 @@ def record(
     target: models.Model | None = None,
     changes: dict[str, Any] | None = None,
     target_name: str = "",
+    tenant: Tenant | None = None,
 ) -> AuditEvent:
     """Append an event about TARGET in the group of the current transaction.
 
-    `changes` holds field → [before, after] and never contact data.
+    `tenant` names the group for what is done on the platform's host, so that the group sees who
+    was let in and by whom. `changes` holds field → [before, after] and never contact data.
     """
     grant = acting_user.acting_grant if acting_user else None
-    tenant_id = getattr(connection.tenant, "pk", None) or (grant.tenant_id if grant else None)
+    tenant_id = (
+        getattr(connection.tenant, "pk", None)
+        or (tenant.pk if tenant else None)
+        or (grant.tenant_id if grant else None)
+    )
     return AuditEvent.objects.create(
         tenant_id=tenant_id,
         user=acting_user,

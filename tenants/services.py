@@ -144,6 +144,7 @@ def grant_add(*, user: User, terms: GrantTerms, acting_user: User | None) -> Gra
         acting_user=acting_user,
         action="grant.add",
         target=grant,
+        tenant=terms.tenant,
         target_name=f"{user.email}: {grant}",
         changes={
             "user": ["", user.email],
@@ -175,6 +176,7 @@ def grant_end(*, grant: Grant, acting_user: User | None, reason: str = "") -> Gr
         acting_user=acting_user,
         action="grant.end",
         target=locked,
+        tenant=locked.tenant,
         target_name=f"{locked.user.email}: {locked}",
         changes={
             "valid_until": [
@@ -203,7 +205,9 @@ def handoff_create(*, grant: Grant, acting_user: User) -> str:
         digest=_digest(token), user=acting_user, tenant=grant.tenant, grant=grant
     )
     acting_user.acting_grant = grant
-    audit.record(acting_user=acting_user, action="handoff.create", target=grant)
+    audit.record(
+        acting_user=acting_user, action="handoff.create", target=grant, tenant=grant.tenant
+    )
     return token
 
 

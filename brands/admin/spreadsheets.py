@@ -143,7 +143,24 @@ class SafeXLSX(_SafeExport, base_formats.XLSX):
 
 
 class SheetForm(ImportForm):
-    """Take a spreadsheet of a size that a page can preview."""
+    """Take a spreadsheet of a size that a page can preview; its name tells its format."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["format"].required = False
+        self.fields["format"].widget = forms.HiddenInput()
+        self.fields["import_file"].help_text = _(
+            "CSV (UTF-8, UTF-16 or GB18030) or XLSX, at most %(rows)d rows. A row is found by its "
+            "codes: it is changed where they exist and added where they do not; nothing is "
+            "deleted. You see a preview first."
+        ) % {"rows": MOST_ROWS}
+
+    def clean(self) -> dict[str, Any]:
+        """Choose the format by the file's name."""
+        cleaned = super().clean() or self.cleaned_data
+        if file := cleaned.get("import_file"):
+            cleaned["format"] = "1" if file.name.lower().endswith(".xlsx") else "0"
+        return cleaned
 
     def clean_import_file(self) -> Any:
         """Refuse a file that is too large."""

@@ -24,10 +24,9 @@ def _fresh_cache():
 def upload(client, model, content, name="sheet.csv"):
     """Return the preview of a file."""
     raw = content.encode() if isinstance(content, str) else content
-    kind = "1" if name.endswith("xlsx") else "0"
     return client.post(
         f"/admin/brands/{model}/import/",
-        {"format": kind, "resource": "", "import_file": SimpleUploadedFile(name, raw)},
+        {"resource": "", "import_file": SimpleUploadedFile(name, raw)},
     )
 
 

@@ -34,6 +34,8 @@ class GrantForm(forms.ModelForm):
     """Ask whom to let in, as what, where and until when. `acting_user` is set by the admin."""
 
     acting_user: User
+    # Roles that this form does not give.
+    other_roles: frozenset[Role] = frozenset()
     email = forms.EmailField(
         label=_("E-mail"),
         widget=UnfoldAdminEmailInputWidget,
@@ -50,6 +52,14 @@ class GrantForm(forms.ModelForm):
     class Meta:
         model = Grant
         fields = ["role", "engagement", "valid_from", "valid_until", "reason"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # No role is offered first: the strongest would be chosen by not looking.
+        self.fields["role"].choices = [
+            ("", "---------"),
+            *((role.value, role.label) for role in Role if role not in self.other_roles),
+        ]
 
     def terms(self, cleaned: dict[str, Any]) -> GrantTerms:
         """Return what was asked for."""
@@ -98,6 +108,7 @@ class GroupGrantForm(GrantForm):
     """Give a role inside one group; no choice leads out of it. `tenant` is set by the admin."""
 
     tenant: Tenant
+    other_roles = PLATFORM_ROLES
     place = forms.ChoiceField(
         label=_("Place"),
         required=False,
@@ -111,10 +122,6 @@ class GroupGrantForm(GrantForm):
         place = self.fields["place"]
         place.choices = _grouped(list(self._places.values()))
         place.widget.choices = place.choices
-        self.fields["role"].choices = [
-            ("", "---------"),
-            *((role.value, role.label) for role in Role if role not in PLATFORM_ROLES),
-        ]
         self.fields["engagement"].queryset = Engagement.objects.filter(
             tenant=self.tenant, ends_on__gte=timezone.now().date()
         ).select_related("provider", "tenant")

@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
+from unfold.paginator import InfinitePaginator
 
 from tenants.admin_base import ReadOnlyAdmin
 from tenants.models import AuditEvent
@@ -22,6 +23,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     list_display = ["at", "user_name", "role", "action", "target_name", "change_list"]
     list_display_links = ["at"]
+    # The audit only grows: no page counts it.
+    paginator = InfinitePaginator
+    show_full_result_count = False
     list_filter = [("at", RangeDateFilter), "target_type"]
     list_filter_submit = True
     search_fields = ["user_name", "action", "target_name", "target_id"]

@@ -175,6 +175,7 @@ class TenantAdmin(AuditedAdmin):
             acting_user=request.user,
             action=act,
             target=tenant,
+            tenant=tenant,
             changes={"status": [before, status]},
         )
 

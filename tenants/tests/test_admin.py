@@ -247,11 +247,14 @@ def grant_fields(**fields):
     }
 
 
-def test_the_first_hq_admin_of_a_group_is_let_in(operator, acme):
+def test_the_first_hq_admin_of_a_group_is_let_in(operator, cast, acme):
     answer = operator.post(f"{ADMIN}/grant/add/", grant_fields(tenant=acme.pk))
     assert answer.status_code == 302
     grant = Grant.objects.get(user__email="first@acme.example")
     assert (grant.level, grant.tenant, grant.place_id) == (Level.GROUP, acme, None)
+    # The group itself can see who was let in, and by whom.
+    event = AuditEvent.objects.get(action="grant.add")
+    assert (event.tenant, event.user) == (acme, cast.platform_operator)
 
 
 def test_a_place_is_named_by_its_code(operator, acme):
