@@ -39,6 +39,14 @@ class FileShape:
 
 
 @dataclass(frozen=True)
+class Preview:
+    """Be the beginning of a file."""
+
+    headings: list[str]
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
 class BadRow:
     """Be a row that is given back: its line, the column at fault if one is, why, its cells."""
 
@@ -102,6 +110,17 @@ def inspect_file(path: Path) -> FileShape:
     if len(headings) > _MAX_HEADINGS:
         raise ImportRefused(_("The file has too many columns. Nothing was imported."))
     return FileShape(encoding, delimiter, headings, size, digest_of(path))
+
+
+def preview_file(path: Path, encoding: str, delimiter: str, *, rows: int) -> Preview:
+    """Return a looked-at file's headings and its first rows, without reading it all."""
+    with opened(path, encoding) as source:
+        first = source.readline(MAX_ROW_BYTES + 1)
+        text = _decode_header(first, encoding)
+        headings = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
+        shape = FileShape(encoding, delimiter, headings, 0, "")
+        chunk = next(chunks(source, shape, rows=rows), Chunk())
+    return Preview(headings, chunk.rows[:rows])
 
 
 def digest_of(path: Path) -> str:

@@ -10,14 +10,21 @@ from django.utils.translation import gettext as _
 
 from brands.models import Brand
 from members.imports.errors import ImportRefused
-from members.imports.files import inspect_file
+from members.imports.files import Preview, inspect_file, preview_file
 from members.imports.mapping import columns_of, map_automatically
-from members.imports.pipeline import import_run
+from members.imports.pipeline import import_run, source_path
 from members.models import ImportJob
 from tenants import audit
 from tenants.models import User
 
-__all__ = ["ImportRefused", "import_cancel", "import_create", "import_run", "import_start"]
+__all__ = [
+    "ImportRefused",
+    "import_cancel",
+    "import_create",
+    "import_preview",
+    "import_run",
+    "import_start",
+]
 
 
 @transaction.atomic
@@ -84,10 +91,7 @@ def import_start(
     if locked.state not in {ImportJob.State.UPLOADED, ImportJob.State.FAILED}:
         raise ImportRefused(_("This import is %s already.") % locked.get_state_display().lower())
     if mapping is not None and locked.checkpoint == 0:
-        from members.imports.pipeline import source_path
-
-        shape = inspect_file(source_path(locked))
-        columns_of(locked.kind, shape.headings, mapping)
+        columns_of(locked.kind, import_preview(locked, rows=1).headings, mapping)
         locked.mapping = mapping
     locked.state = ImportJob.State.QUEUED
     locked.is_cancel_asked = False
@@ -101,6 +105,16 @@ def import_start(
     )
     import_enqueue(locked)
     return locked
+
+
+def import_preview(job: ImportJob, *, rows: int = 20) -> Preview:
+    """Return the headings and first rows of a job's file; raises ImportRefused if it is gone."""
+    try:
+        return preview_file(source_path(job), job.encoding, job.delimiter, rows=rows)
+    except OSError as error:
+        raise ImportRefused(
+            _("The uploaded file is no longer here. Upload it again; nothing else was lost.")
+        ) from error
 
 
 def import_enqueue(job: ImportJob) -> None:

@@ -1,0 +1,215 @@
+"""A brand's manager uploads, maps, watches; nobody else reads the file's rows."""
+
+import json
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from brands.models import Brand
+from brands.wall import scope
+from members.imports.pipeline import import_run
+from members.imports.services import import_create
+from members.models import ImportJob, Profile
+from tenants.context import tenant_transaction
+from tenants.models import AuditEvent
+
+FILE = "Nummer,手机号\nM1,13800138000\nM2,no phone\n"
+
+
+@pytest.fixture(autouse=True)
+def _worker(monkeypatch, acme):
+    """Let no task run by itself; a test runs it when it wants."""
+    monkeypatch.setattr("members.tasks.run_import.apply_async", lambda *args, **kwargs: None)
+    acme.locale = "en"
+
+
+@pytest.fixture
+def brand_ids(acme):
+    """Return brand code → id."""
+    with tenant_transaction(acme):
+        return dict(Brand.objects.values_list("code", "pk"))
+
+
+@pytest.fixture
+def upload(visit, cast, brand_ids):
+    """Return a function that uploads a file as a person and returns the client and response."""
+
+    def send(text=FILE, *, person=None, brand="tea", kind="members", name="new.csv"):
+        client = visit(person or cast.brand_manager)
+        file = SimpleUploadedFile(name, text if isinstance(text, bytes) else text.encode())
+        data = {"brand": brand_ids[brand], "kind": kind, "file": file}
+        return client, client.post("/imports/new/", data)
+
+    return send
+
+
+def job_of(acme, pk=None):
+    """Return a job as it stands."""
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        jobs = ImportJob.objects.select_related("brand")
+        return jobs.get(pk=pk) if pk else jobs.latest("pk")
+
+
+def test_a_manager_uploads_maps_and_watches_a_file(acme, upload, settings, cast):
+    client, response = upload()
+    job = job_of(acme)
+    assert response.url == reverse("members:import_columns", args=[job.pk])
+    assert (job.state, job.mapping) == ("uploaded", {"phone": "手机号"})
+    page = client.get(response.url).content.decode()
+    assert "13800138000" in page
+    assert '<option value="phone" selected>' in page
+    refused = client.post(response.url, {"column-0": "", "column-1": "phone"})
+    assert "no column for" in refused.content.decode()
+    twice = client.post(response.url, {"column-0": "phone", "column-1": "phone"})
+    assert "more than one column" in twice.content.decode()
+    started = client.post(response.url, {"column-0": "member_no", "column-1": "phone"})
+    assert started.url == f"/imports/{job.pk}/"
+    waiting = client.get(started.url).content.decode()
+    assert "every 1s" in waiting
+    job = import_run(tenant=acme, job_id=job.pk)
+    assert (job.state, job.rows_created, job.rows_rejected) == ("done", 1, 1)
+    part = client.get(started.url, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in part
+    assert "every 1s" not in part
+    rejected = client.get(f"/imports/{job.pk}/rejected/")
+    assert b"no phone" in rejected.getvalue()
+    assert "attachment" in rejected["Content-Disposition"]
+    assert "new.csv" in client.get("/imports/").content.decode()
+    kept = list((Path(settings.MEDIA_ROOT) / "imports" / "acme").glob("*"))
+    assert [path.name for path in kept] == [f"rejected-{job.pk}.csv"]
+    actions = AuditEvent.objects.filter(user=cast.brand_manager).values_list("action", flat=True)
+    assert {"import.create", "import.start"} <= set(actions)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", "The file is empty"),
+        (b"PK\x03\x04...", "Excel workbook"),
+        (b"name\n" + b"\xff\xfe\xff\x80" * 30, "neither in UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_on_the_page_and_not_kept(
+    acme, upload, settings, text, words
+):
+    _client, response = upload(text)
+    assert response.status_code == 200
+    assert words in response.content.decode()
+    assert not list((Path(settings.MEDIA_ROOT)).rglob("*.csv"))
+
+
+def test_a_file_that_is_too_large_is_refused(upload, settings):
+    settings.IMPORT_MAX_BYTES = 10
+    _client, response = upload()
+    assert "larger than" in response.content.decode()
+
+
+def test_a_brand_that_is_not_one_s_own_is_refused(acme, upload, settings):
+    _client, response = upload(brand="bakery")
+    assert response.status_code == 200
+    assert "valid choice" in response.content.decode().lower()
+    assert not list((Path(settings.MEDIA_ROOT)).rglob("*.csv"))
+
+
+def test_cells_are_escaped_on_the_page(upload):
+    client, response = upload("member_no,<b>x</b>\n<script>alert(1)</script>,2\n")
+    page = client.get(response.url).content.decode()
+    assert "<script>alert" not in page
+    assert "<b>x" not in page
+
+
+@pytest.fixture
+def done(acme, tmp_path, brand_ids):
+    """Return a finished import of tea with a rejected row."""
+    path = tmp_path / "done.csv"
+    path.write_text("member_no,phone\nM1,13800138000\nM2,secret-phone\n")
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        job = import_create(
+            brand=Brand.objects.get(code="tea"), kind="members", path=path, file_name="done.csv"
+        )
+    return import_run(tenant=acme, job_id=job.pk)
+
+
+# Who → what /imports/, the watch page, the rejected rows and the upload form answer.
+ANSWERS = {
+    "group_admin": (200, 200, 404, 404),
+    "analyst": (404, 404, 404, 404),
+    "unit_manager": (200, 200, 200, 200),
+    "brand_manager": (200, 200, 200, 200),
+    "sibling_manager": (200, 404, 404, 200),
+    "store_manager": (404, 404, 404, 404),
+    "guide": (404, 404, 404, 404),
+    "provider_operator": (200, 200, 404, 200),
+    "outsider": (404, 404, 404, 404),
+    "platform_operator": (404, 404, 404, 404),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_everyone_gets_what_their_role_and_the_wall_allow(name, done, visit, cast):
+    client = visit(getattr(cast, name))
+    pages = ("/imports/", f"/imports/{done.pk}/", f"/imports/{done.pk}/rejected/", "/imports/new/")
+    assert tuple(client.get(page).status_code for page in pages) == ANSWERS[name]
+    listed = "done.csv" in client.get("/imports/").content.decode()
+    assert listed == (ANSWERS[name][1] == 200)
+
+
+def test_a_provider_without_contact_data_sees_no_cells(acme, upload, cast):
+    client, response = upload(person=cast.provider_operator)
+    page = client.get(response.url).content.decode()
+    assert "手机号" in page
+    assert "13800138000" not in page
+
+
+@pytest.mark.parametrize("act", ["cancel", "again", "columns"])
+def test_only_the_brand_s_own_people_act_on_its_imports(acme, done, visit, cast, act):
+    for name in ("group_admin", "sibling_manager", "store_manager", "outsider"):
+        assert visit(getattr(cast, name)).post(f"/imports/{done.pk}/{act}/").status_code == 404
+    assert job_of(acme, done.pk).state == "done"
+
+
+def test_a_waiting_import_is_cancelled_and_a_failed_one_goes_on(acme, upload):
+    client, response = upload()
+    job = job_of(acme)
+    client.post(response.url, {"column-0": "member_no", "column-1": "phone"})
+    assert client.get(f"/imports/{job.pk}/cancel/").status_code == 405
+    client.post(f"/imports/{job.pk}/cancel/")
+    assert job_of(acme).state == "cancelled"
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        ImportJob.objects.update(state="failed", error="Stopped after line 7.")
+    page = client.get(f"/imports/{job.pk}/").content.decode()
+    assert "Stopped after line 7." in page
+    assert "Go on from there" in page
+    client.post(f"/imports/{job.pk}/again/")
+    assert job_of(acme).state == "queued"
+
+
+def test_another_group_s_import_does_not_exist_here(acme, done, visit, cast):
+    assert visit(cast.outsider, "globex.localhost").get(f"/imports/{done.pk}/").status_code == 404
+
+
+def test_the_list_costs_the_same_with_ten_times_the_rows(acme, done, visit, cast):
+    client = visit(cast.brand_manager)
+    client.get("/imports/")
+    with CaptureQueriesContext(connection) as few:
+        client.get("/imports/")
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        ImportJob.objects.bulk_create(
+            ImportJob(brand=done.brand, kind="orders", file_name=f"{n}.csv") for n in range(20)
+        )
+    with CaptureQueriesContext(connection) as many:
+        client.get("/imports/")
+    assert len(many) == len(few)
+
+
+def test_the_audit_holds_no_contact_data(acme, upload):
+    client, response = upload()
+    client.post(response.url, {"column-0": "member_no", "column-1": "phone"})
+    events = json.dumps(list(AuditEvent.objects.values_list("changes", flat=True)))
+    assert "13800138000" not in events
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert not Profile.objects.exists()

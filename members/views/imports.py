@@ -1,0 +1,224 @@
+"""Upload a file, say which column is what, watch it come in, fetch the rows that did not."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from brands.wall.visibility import Kind
+from members.forms import ColumnsForm, UploadForm
+from members.imports import services
+from members.imports.errors import ImportRefused
+from members.imports.mapping import FIELDS
+from members.imports.report import rejected_file
+from members.imports.uploads import keep_upload
+from members.models import ImportJob
+from tenants.access import permission_required
+
+_PER_PAGE = 30
+
+
+def _jobs(request: HttpRequest) -> QuerySet[ImportJob]:
+    """Return the imports a person may know of: their own brands', for HQ what the mode shows."""
+    jobs = ImportJob.objects.select_related("brand")
+    if request.visible.viewer.is_hq:
+        return jobs
+    return jobs.filter(brand_id__in=request.visible.write_brands)
+
+
+def _own_job(request: HttpRequest, job_id: int) -> ImportJob:
+    """Return an import of a brand the person works for; 404 for any other."""
+    return get_object_or_404(
+        _jobs(request).filter(brand__in=request.visible.write_brands), pk=job_id
+    )
+
+
+def _sees_cells(request: HttpRequest, job: ImportJob) -> bool:
+    """Tell whether the person may read a file's rows: those of members hold contact data."""
+    if job.brand_id not in request.visible.write_brands:
+        return False
+    return (
+        job.kind == ImportJob.Kind.ORDERS
+        or job.brand_id in request.visible.kinds[Kind.CONTACT].all_brands
+    )
+
+
+@permission_required("members.view_importjob")
+@require_GET
+def imports(request: HttpRequest) -> HttpResponse:
+    """List imports, the newest first."""
+    page = Paginator(_jobs(request).order_by("-pk"), _PER_PAGE).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "members/import_list.html",
+        {
+            "title": _("Imports"),
+            "page": page,
+            "may_import": _may_import(request),
+            "shows_brands": len(request.visible.write_brands) != 1,
+        },
+    )
+
+
+def _may_import(request: HttpRequest) -> bool:
+    return bool(request.visible.write_brands) and request.user.has_perm("members.add_importjob")
+
+
+@permission_required("members.add_importjob")
+def import_upload(request: HttpRequest) -> HttpResponse:
+    """Take a file and go on to its columns; a file that cannot be read is refused with why."""
+    if not _may_import(request):
+        raise Http404
+    given = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    initial = {"kind": request.GET.get("kind", ImportJob.Kind.MEMBERS)}
+    form = UploadForm(*given, visible=request.visible, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        upload = form.cleaned_data["file"]
+        path = keep_upload(upload, request.tenant.schema_name)
+        try:
+            with transaction.atomic():
+                job = services.import_create(
+                    brand=form.cleaned_data["brand"],
+                    kind=form.cleaned_data["kind"],
+                    path=path,
+                    file_name=upload.name,
+                    acting_user=request.user,
+                    is_mapped_later=True,
+                )
+        except ImportRefused as error:
+            path.unlink(missing_ok=True)
+            form.add_error("file", str(error))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        else:
+            return redirect("members:import_columns", job.pk)
+    context = {
+        "title": _("Import a file"),
+        "form": form,
+        "headings": [
+            (label, [(field.label, field.is_required) for field in FIELDS[kind]])
+            for kind, label in ImportJob.Kind.choices
+        ],
+    }
+    return render(request, "members/import_upload.html", context)
+
+
+@permission_required("members.add_importjob")
+def import_columns(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Show the first rows and ask which column is what; then hand the job to the worker."""
+    job = _own_job(request, job_id)
+    if job.state != ImportJob.State.UPLOADED:
+        return redirect("members:import_watch", job.pk)
+    try:
+        preview = services.import_preview(job)
+    except ImportRefused as error:
+        messages.error(request, str(error))
+        return redirect("members:import_upload")
+    form = ColumnsForm(
+        request.POST if request.method == "POST" else None,
+        kind=job.kind,
+        headings=preview.headings,
+        mapping=job.mapping,
+    )
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.import_start(job=job, acting_user=request.user, mapping=form.mapping())
+            return redirect("members:import_watch", job.pk)
+        except ImportRefused as error:
+            form.add_error(None, str(error))
+    context = {
+        "title": _("Which column is what?"),
+        "job": job,
+        "form": form,
+        "rows": preview.rows if _sees_cells(request, job) else [],
+        "required": [field.label for field in FIELDS[job.kind] if field.is_required],
+    }
+    return render(request, "members/import_columns.html", context)
+
+
+def _watched(request: HttpRequest, job: ImportJob) -> dict[str, object]:
+    is_own = job.brand_id in request.visible.write_brands
+    may_act = is_own and request.user.has_perm("members.add_importjob")
+    return {
+        "title": job.file_name,
+        "job": job,
+        "percent": round(100 * job.progress),
+        "is_waiting": job.state in {ImportJob.State.QUEUED, ImportJob.State.RUNNING},
+        "rows_per_second": _rows_per_second(job),
+        "may_cancel": may_act
+        and (not job.is_finished or job.state == ImportJob.State.FAILED)
+        and not job.is_cancel_asked,
+        "may_start": may_act and job.state == ImportJob.State.FAILED,
+        "has_rejected": bool(job.rows_rejected) and _sees_cells(request, job),
+        "columns": [
+            (field.label, job.mapping[field.name])
+            for field in FIELDS[job.kind]
+            if field.name in job.mapping
+        ],
+    }
+
+
+def _rows_per_second(job: ImportJob) -> int | None:
+    rate = job.bytes_per_second
+    done = job.checkpoint
+    return round(rate * job.rows_read / done) if rate and done else None
+
+
+@permission_required("members.view_importjob")
+@require_GET
+def import_watch(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Show how far an import is and what became of its rows; asked by htmx, that part alone."""
+    job = get_object_or_404(_jobs(request), pk=job_id)
+    if job.state == ImportJob.State.UPLOADED and job.brand_id in request.visible.write_brands:
+        return redirect("members:import_columns", job.pk)
+    is_part = bool(request.headers.get("HX-Request"))
+    template = "members/_import_progress.html" if is_part else "members/import_watch.html"
+    return render(request, template, _watched(request, job))
+
+
+@permission_required("members.add_importjob")
+@require_POST
+def import_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Ask an import to stop; what it has written stays."""
+    job = services.import_cancel(job=_own_job(request, job_id), acting_user=request.user)
+    if job.state == ImportJob.State.CANCELLED:
+        messages.success(request, _("The import is cancelled. Rows it had written stay."))
+    else:
+        messages.info(
+            request, _("The import stops after the rows it is writing now; written rows stay.")
+        )
+    return redirect("members:import_watch", job.pk)
+
+
+@permission_required("members.add_importjob")
+@require_POST
+def import_again(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Let a stopped import go on where it stopped."""
+    job = _own_job(request, job_id)
+    try:
+        services.import_start(job=job, acting_user=request.user)
+    except ImportRefused as error:
+        messages.error(request, str(error))
+    return redirect("members:import_watch", job.pk)
+
+
+@permission_required("members.view_importjob")
+@require_GET
+def import_rejected(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Give back the rows that were not imported, with their reasons."""
+    job = _own_job(request, job_id)
+    if not job.rejected_path or not _sees_cells(request, job):
+        raise Http404
+    try:
+        file = rejected_file(job).open("rb")
+    except OSError as error:
+        raise Http404 from error
+    name = f"{job.file_name.removesuffix('.csv')}-rejected.csv"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
