@@ -11,6 +11,7 @@ from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
 from django.shortcuts import redirect
 from django.urls import set_urlconf
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants.accounts import grant_needs_second_factor, has_second_factor
@@ -49,7 +50,9 @@ class HostMiddleware:
         request.host_brand_id = domain.brand_id
         connection.set_tenant(domain.tenant)
         try:
-            return self.get_response(request)
+            # Times are read and written as the group's clocks show them.
+            with timezone.override(domain.tenant.time_zone):
+                return self.get_response(request)
         finally:
             connection.set_schema_to_public()
 

@@ -1,6 +1,8 @@
 """The group's admin: who finds which part of the hierarchy, and what is written down."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
 from tenants.context import tenant_transaction
@@ -177,6 +179,27 @@ def test_a_stranger_is_sent_to_the_one_login(cast, visit, path):
 )
 def test_pages_that_we_do_not_have_are_not_found(cast, visit, path):
     assert visit(cast.group_admin).get(path).status_code == 404
+
+
+@pytest.mark.parametrize("model", ["brand", "store", "guide", "channelaccount", "businessunit"])
+def test_a_list_of_ten_times_the_rows_costs_the_same_queries(
+    cast, visit, rows, acme, django_assert_num_queries, model
+):
+    client = visit(cast.group_admin)
+    client.get(f"{ADMIN}/{model}/")
+    with CaptureQueriesContext(connection) as few:
+        client.get(f"{ADMIN}/{model}/")
+    with tenant_transaction(acme):
+        for number in range(20):
+            unit = BusinessUnit.objects.create(code=f"u{number}", name="Unit")
+            brand = Brand.objects.create(code=f"b{number}", name="Brand", business_unit=unit)
+            store = Store.objects.create(brand=brand, code="1", name="Store")
+            Guide.objects.create(store=store, staff_no="1", name="Guide", user=cast.guide)
+            ChannelAccount.objects.create(
+                brand=brand, kind="other", name="Account", external_id=str(number)
+            )
+    with django_assert_num_queries(len(few)):
+        client.get(f"{ADMIN}/{model}/")
 
 
 # --- Writing ----------------------------------------------------------------------------------
