@@ -71,12 +71,6 @@ class GrantTerms:
 def grant_check(*, user: User | None, terms: GrantTerms, acting_user: User | None) -> None:
     """Raise GrantRefused where these terms are no grant, or not one to give to this person."""
     level = level_of(terms.role)
-    needs_place = level in {Level.UNIT, Level.BRAND, Level.STORE}
-    if needs_place != (terms.place is not None) or (terms.place and terms.place.level != level):
-        raise GrantRefused(
-            _("The role “%(role)s” is granted at the level “%(level)s”. Choose such a place.")
-            % {"role": Role(terms.role).label, "level": level.label}
-        )
     if (level not in {Level.PLATFORM, Level.PROVIDER}) != (terms.tenant is not None):
         raise GrantRefused(
             _("Roles inside a group need the group; the platform's own roles have none.")
@@ -84,6 +78,12 @@ def grant_check(*, user: User | None, terms: GrantTerms, acting_user: User | Non
     if (level == Level.PROVIDER) != (terms.provider is not None):
         raise GrantRefused(
             _("A service provider's operator needs the provider; other roles have none.")
+        )
+    needs_place = level in {Level.UNIT, Level.BRAND, Level.STORE}
+    if needs_place != (terms.place is not None) or (terms.place and terms.place.level != level):
+        raise GrantRefused(
+            _("The role “%(role)s” is granted at the level “%(level)s”. Choose such a place.")
+            % {"role": Role(terms.role).label, "level": level.label}
         )
     if terms.engagement and terms.engagement.tenant_id != (terms.tenant and terms.tenant.pk):
         raise GrantRefused(_("The engagement is with another group."))

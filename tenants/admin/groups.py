@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from functools import partial
 from typing import Any
 
@@ -10,19 +11,24 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Field
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminSelect2Widget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from tenants import audit, tasks
 from tenants.admin_base import AuditedAdmin, ScopedRelatedFilter
-from tenants.models import Domain, Tenant
+from tenants.models import Domain, Grant, Tenant
 from tenants.places import find_place, place_code
 from tenants.provisioning import tenant_request
 from tenants.roles import Level
@@ -44,25 +50,54 @@ class TenantAdmin(AuditedAdmin):
     list_display = ["name", "state", "site", "currency", "time_zone", "created_at"]
     list_filter = ["status", "currency"]
     search_fields = ["name", "schema_name"]
-    actions_submit_line = ["try_again", "suspend", "resume"]
+    actions_submit_line = ["try_again", "resume"]
     _wishes = ["name", "schema_name", "currency", "locale", "time_zone", "k"]
 
     def get_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
         """Show the state of a group that was asked for."""
         return ["progress", *self._wishes, "site"] if obj else self._wishes
 
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer what the product speaks and the time zones there are; explain the short name."""
+        if db_field.name == "locale":
+            return forms.ChoiceField(
+                label=db_field.verbose_name,
+                choices=settings.LANGUAGES,
+                initial=db_field.default,
+                widget=UnfoldAdminSelectWidget,
+            )
+        if db_field.name == "time_zone":
+            zones = sorted(name for name in zoneinfo.available_timezones() if "/" in name)
+            return forms.ChoiceField(
+                label=db_field.verbose_name,
+                choices=[(name, name) for name in zones if not name.startswith("Etc/")],
+                initial=db_field.default,
+                widget=UnfoldAdminSelect2Widget,
+            )
+        if db_field.name == "schema_name":
+            kwargs["help_text"] = _(
+                "Lower-case letters, digits and _. It names the schema and begins the host: "
+                "acme becomes acme%(suffix)s. It cannot be changed later."
+            ) % {"suffix": settings.GROUP_HOST_SUFFIX}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
         """Keep the short name: the schema and the host are called so."""
         return ["progress", "schema_name", "site"] if obj else []
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the fragment that says how the setting up goes."""
+        """Add the fragment that says how the setting up goes, and the page that suspends."""
         state = path(
             "<int:tenant_id>/state/",
             self.admin_site.admin_view(self.state_view),
             name="tenants_tenant_state",
         )
-        return [state, *super().get_urls()]
+        suspend = path(
+            "<int:tenant_id>/suspend/",
+            self.admin_site.admin_view(self.suspend_view),
+            name="tenants_tenant_suspend",
+        )
+        return [state, suspend, *super().get_urls()]
 
     def has_provision_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         """Allow those who may set groups up.
@@ -80,6 +115,31 @@ class TenantAdmin(AuditedAdmin):
         if tenant is None:
             raise Http404
         return render(request, "tenants/_progress.html", self._progress(tenant))
+
+    def suspend_view(self, request: HttpRequest, tenant_id: int) -> HttpResponse:
+        """Say in numbers who loses access, and close the group's site on confirmation."""
+        if not self.has_provision_permission(request):
+            raise PermissionDenied
+        tenant = Tenant.objects.filter(pk=tenant_id, status=Tenant.Status.ACTIVE).first()
+        if tenant is None:
+            raise Http404
+        if request.method == "POST":
+            self._move(request, tenant, Tenant.Status.SUSPENDED, "tenant.suspend")
+            messages.warning(
+                request,
+                _("The group's site is closed to everyone. “Resume the group” opens it again."),
+            )
+            return redirect("admin:tenants_tenant_change", tenant.pk)
+        grants = Grant.objects.current().filter(tenant=tenant)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Suspend %s?") % tenant,
+            "group": tenant,
+            "people": grants.values("user").distinct().count(),
+            "engagements": grants.exclude(engagement=None).values("engagement").distinct().count(),
+            "hosts": tenant.domains.count(),
+        }
+        return render(request, "tenants/suspend.html", context)
 
     def _progress(self, tenant: Tenant) -> dict[str, Any]:
         return {
@@ -135,7 +195,6 @@ class TenantAdmin(AuditedAdmin):
         fitting = {
             Tenant.Status.FAILED: "try_again",
             Tenant.Status.REQUESTED: "try_again",
-            Tenant.Status.ACTIVE: "suspend",
             Tenant.Status.SUSPENDED: "resume",
         }.get(Tenant.Status(tenant.status) if tenant else None)
         return [
@@ -150,15 +209,6 @@ class TenantAdmin(AuditedAdmin):
         self._move(request, obj, Tenant.Status.REQUESTED, "tenant.retry")
         provision_after_commit(obj)
 
-    @action(description=_("Suspend the group"), permissions=["provision"])
-    def suspend(self, request: HttpRequest, obj: Tenant) -> None:
-        """Close the group's site; its data stays."""
-        self._move(request, obj, Tenant.Status.SUSPENDED, "tenant.suspend")
-        messages.warning(
-            request,
-            _("The group's site is closed to everyone. Its data stays; “Resume” opens it again."),
-        )
-
     @action(description=_("Resume the group"), permissions=["provision"])
     def resume(self, request: HttpRequest, obj: Tenant) -> None:
         """Open the group's site again."""
@@ -168,9 +218,9 @@ class TenantAdmin(AuditedAdmin):
         before = tenant.status
         tenant.status, tenant.status_note = status, ""
         tenant.save(update_fields=["status", "status_note"])
-        # What the save before this act changed is in its own event; this is the act's.
-        request._audit_before["status"] = status  # type: ignore[attr-defined]
-        request._audit_before["status_note"] = ""  # type: ignore[attr-defined]
+        # The form's own event leaves out what this act changed: the act has its own.
+        if remembered := getattr(request, "_audit_before", None):
+            remembered.update(status=status, status_note="")
         audit.record(
             acting_user=request.user,
             action=act,

@@ -142,7 +142,10 @@ def test_a_short_name_that_is_no_schema_is_refused(operator, name):
 def test_a_suspended_group_closes_at_once_and_resumes(operator, cast, visit, acme):
     fields = group_fields(name="Acme Group", schema_name="acme", k=10)
     client = visit(cast.group_admin)
-    operator.post(f"{ADMIN}/tenant/{acme.pk}/change/", {**fields, "tenants_tenant_suspend": "1"})
+    page = operator.get(f"{ADMIN}/tenant/{acme.pk}/suspend/").content.decode()
+    assert "9 people lose access" in page
+    assert client.get("/admin/").status_code == 200
+    operator.post(f"{ADMIN}/tenant/{acme.pk}/suspend/")
     assert client.get("/admin/").status_code == 404
     operator.post(f"{ADMIN}/tenant/{acme.pk}/change/", {**fields, "tenants_tenant_resume": "1"})
     assert client.get("/admin/").status_code == 200
