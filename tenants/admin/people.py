@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -19,6 +21,21 @@ from tenants.accounts import send_password_link
 from tenants.admin_base import AuditedAdmin
 from tenants.models import Grant, User
 from tenants.sites import platform_site
+
+
+class UserForm(ModelForm):
+    """Take an address in one spelling, whoever writes it in which case."""
+
+    class Meta:
+        model = User
+        fields = ["email", "name", "language", "is_active"]
+
+    def clean_email(self) -> str:
+        """Refuse an address that a login has already, in whatever case."""
+        email = self.cleaned_data["email"].strip().lower()
+        if User.objects.filter(email__iexact=email).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(_("A person with this address has a login already."))
+        return email
 
 
 class GrantInline(TabularInline):
@@ -47,6 +64,7 @@ class UserAdmin(AuditedAdmin):
     """Invite people and switch them off; a password is set by its owner only."""
 
     never_deleted = True
+    form = UserForm
     list_display = ["email", "name", "is_active", "grant_count", "second_factor", "last_login"]
     list_filter = ["is_active", "language"]
     search_fields = ["email", "name"]
@@ -93,6 +111,8 @@ class UserAdmin(AuditedAdmin):
             obj.is_active = True
             messages.warning(request, _("You cannot switch yourself off. Your login stays on."))
         super().save_model(request, obj, form, change)
+        # An address given up must not bring a password link any more.
+        EmailAddress.objects.filter(user=obj).exclude(email__iexact=obj.email).delete()
 
     def log_addition(self, request: HttpRequest, obj: User, message: Any) -> None:
         """Leave the record to the invitation itself."""

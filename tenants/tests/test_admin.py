@@ -219,6 +219,27 @@ def test_a_person_is_switched_off_and_not_deleted(operator, cast, visit):
     assert event.changes == {"is_active": [True, False]}
 
 
+def test_an_address_is_one_persons_in_whatever_case(operator, cast):
+    fields = {"email": cast.guide.email.upper(), "name": "", "language": ""}
+    answer = operator.post(f"{ADMIN}/user/add/", fields)
+    assert "email" in answer.context["adminform"].form.errors
+
+
+def test_an_address_given_up_brings_no_password_link(operator, cast, visit, mailoutbox):
+    from allauth.account.models import EmailAddress
+
+    user = cast.guide
+    old = user.email
+    EmailAddress.objects.create(user=user, email=old, verified=True, primary=True)
+    inline = {"grants-TOTAL_FORMS": 0, "grants-INITIAL_FORMS": 0}
+    fields = {"email": "New@Example.com", "name": "Guide", "language": "", "is_active": "on"}
+    operator.post(f"{ADMIN}/user/{user.pk}/change/", fields | inline)
+    user.refresh_from_db()
+    assert user.email == "new@example.com"
+    visit(None).post("/accounts/password/reset/", {"email": old})
+    assert not [one for one in mailoutbox if "/password/reset/key/" in one.body]
+
+
 def test_an_operator_cannot_switch_themselves_off(operator, cast):
     user = cast.platform_operator
     inline = {"grants-TOTAL_FORMS": 0, "grants-INITIAL_FORMS": 0}
