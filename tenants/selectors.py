@@ -50,7 +50,8 @@ def clients(*, user: User) -> list[Client]:
     """Return the groups a person may enter now, each with their grants there."""
     by_tenant: dict[int, Client] = {}
     for grant in enterable_grants(user=user):
-        client = by_tenant.setdefault(grant.tenant_id, Client(grant.tenant, []))
+        assert grant.tenant is not None  # noqa: S101 - only grants in groups can be entered
+        client = by_tenant.setdefault(grant.tenant.pk, Client(grant.tenant, []))
         client.grants.append(grant)
     return list(by_tenant.values())
 

@@ -103,10 +103,8 @@ class AnyCSV(_SafeExport, base_formats.CSV):
     def _decoded(self, raw: bytes | None) -> str:
         if raw is None:
             raise SheetError(_("The uploaded file is no longer kept. Upload it again."))
-        if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            encodings = ("utf-16",)
-        else:
-            encodings = ("utf-8-sig", "gb18030")
+        is_utf16 = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        encodings = ["utf-16"] if is_utf16 else ["utf-8-sig", "gb18030"]
         for encoding in encodings:
             try:
                 text = raw.decode(encoding)

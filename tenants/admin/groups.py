@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action
 from unfold.widgets import (
@@ -61,7 +62,7 @@ class TenantAdmin(AuditedAdmin):
         """Offer what the product speaks and the time zones there are; explain the short name."""
         if db_field.name == "locale":
             return forms.ChoiceField(
-                label=db_field.verbose_name,
+                label=capfirst(db_field.verbose_name),
                 choices=settings.LANGUAGES,
                 initial=db_field.default,
                 widget=UnfoldAdminSelectWidget,
@@ -69,7 +70,7 @@ class TenantAdmin(AuditedAdmin):
         if db_field.name == "time_zone":
             zones = sorted(name for name in zoneinfo.available_timezones() if "/" in name)
             return forms.ChoiceField(
-                label=db_field.verbose_name,
+                label=capfirst(db_field.verbose_name),
                 choices=[(name, name) for name in zones if not name.startswith("Etc/")],
                 initial=db_field.default,
                 widget=UnfoldAdminSelect2Widget,

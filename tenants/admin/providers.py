@@ -90,7 +90,7 @@ class EngagementAdmin(AuditedAdmin):
     ordering = ["ends_on"]
 
     @admin.display(description=_("days left"), ordering="ends_on")
-    def days_left(self, engagement: Engagement) -> int | str:
+    def days_left(self, engagement: Engagement) -> Any:
         """Return how many days the engagement still runs."""
         left = (engagement.ends_on - timezone.now().date()).days
         return left if left >= 0 else _("ended")
