@@ -23,8 +23,6 @@ from tenants.models import Tenant
 
 Progress = Callable[[str, int, int], None]
 
-# Of pages that differ only in a number or a query, as many as these are opened.
-_ALIKE = 3
 _DIGITS = re.compile(r"\d+")
 
 
@@ -106,15 +104,17 @@ def _pages(progress: Progress) -> list[str]:
 
 
 def _crawl(client: Client, login: Login, problems: list[str]) -> int:
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     queue = deque([("/", "")])
     opened = 0
     while queue:
         address, source = queue.popleft()
-        shape = _DIGITS.sub("N", urlparse(address).path) + ("?" if urlparse(address).query else "")
-        if seen.get(shape, 0) >= _ALIKE:
+        # Of pages that differ only in numbers or in what a query asks for, one is opened.
+        parts = urlparse(address)
+        shape = f"{_DIGITS.sub('N', parts.path)}{'?' if parts.query else ''}"
+        if shape in seen:
             continue
-        seen[shape] = seen.get(shape, 0) + 1
+        seen.add(shape)
         response = client.get(address)
         if response.status_code in (301, 302):
             queue.append((urljoin(address, response["Location"]), address))
