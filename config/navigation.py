@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.dataclasses import SearchResult
@@ -199,10 +199,7 @@ def _items(request: HttpRequest, links: list[Link]) -> Iterator[dict[str, Any]]:
             continue
         if link.permission and not request.user.has_perm(link.permission):
             continue
-        try:
-            address = reverse(link.view, urlconf=getattr(request, "urlconf", None))
-        except NoReverseMatch:
-            continue
+        address = reverse(link.view, urlconf=getattr(request, "urlconf", None))
         yield {
             "title": link.title,
             "icon": link.icon,
