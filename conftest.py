@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.utils import setup_databases
 from django.utils import timezone
 
 from brands.models import Brand, BusinessUnit, Notice, Store
@@ -52,6 +53,10 @@ def _plain_settings(settings, tmp_path):
 def django_db_setup(django_db_setup, django_db_blocker):
     """Add the app role's privileges and two provisioned groups, once per run."""
     with django_db_blocker.unblock():
+        if not connection.settings_dict["NAME"].startswith("test_"):
+            # pytest-django makes its database only where a test asks for a transaction; those
+            # that commit for themselves must not meet the real one.
+            setup_databases(verbosity=0, interactive=False, keepdb=True, aliases={"default"})
         migrate_public()
         for schema_name, name in (("acme", "Acme Group"), ("globex", "Globex Group")):
             if not Tenant.objects.filter(schema_name=schema_name).exists():

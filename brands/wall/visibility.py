@@ -123,9 +123,16 @@ class Visible:
 
     @property
     def digest(self) -> str:
-        """Name these sets in a cache key: equal sets, equal digest."""
+        """Name viewer, modes and sets in a cache key: equal ones, equal digest."""
         if not self._digest:
-            parts = [repr((self.group_k, self.k, sorted(self.averaged_brands)))]
+            viewer = self.viewer
+            parts = [
+                repr((self.group_k, self.k, sorted(self.averaged_brands))),
+                # Pages also say who looks, and through which modes.
+                repr((viewer.is_hq, sorted(viewer.brands), sorted(viewer.stores))),
+                repr((viewer.sees_contact, viewer.is_engaged)),
+                repr(sorted((brand, str(mode)) for brand, mode in self.modes.items())),
+            ]
             for kind in Kind:
                 sets = self.kinds[kind]
                 parts.append(

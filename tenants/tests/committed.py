@@ -14,6 +14,7 @@ from tenants.provisioning import tenant_provision
 
 def remove_group(schema_name: str) -> None:
     """Take away a group's schema and everything the public schema holds of it."""
+    assert connection.settings_dict["NAME"].startswith("test_"), "never in a real database"
     with transaction.atomic():
         tenants = Tenant.objects.filter(schema_name=schema_name)
         ids = list(tenants.values_list("pk", flat=True))

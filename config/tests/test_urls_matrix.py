@@ -1,0 +1,312 @@
+"""Every URL of both resolvers, for every role and for strangers: the status that the table says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
+from brands.wall import scope
+from config.tests.url_matrix import GROUP, OPEN_REDIRECTS, PLATFORM, POSTS, ROLES
+from members import contacts
+from members.keys import group_keys
+from members.models import Consent, Contact, ImportJob, MaskedContact, Order, Person, Profile
+from tenants.audit import record
+from tenants.context import tenant_transaction
+from tenants.models import Domain, Engagement, Grant, ServiceProvider, Tenant
+
+SITES = {
+    "group": (settings.ROOT_URLCONF, "acme.localhost", GROUP),
+    "platform": (settings.PLATFORM_URLCONF, "platform.localhost", PLATFORM),
+}
+# Beyond every number that the fixtures give out.
+FAR = 900_000
+# Roles that open some pages and not others; whoever opens none posts to none.
+_WHO_MIGHT_POST = {"guide", "sibling_manager", "analyst"}
+_PARAMETER = re.compile(r"\(\?P<(\w+)>[^)]*\)|<(?:\w+:)?(\w+)>")
+
+
+def routes(urlconf: str) -> Iterator[str]:
+    """Yield the full pattern of every URL of a URL conf."""
+
+    def walk(patterns: list[URLPattern | URLResolver], prefix: str) -> Iterator[str]:
+        for pattern in patterns:
+            route = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns, route)
+            else:
+                yield route
+
+    yield from walk(get_resolver(urlconf).url_patterns, "")
+
+
+@dataclass
+class Objects:
+    """Hold what stands for each parameter of a pattern: one object of each sort."""
+
+    # "app/model" of an admin address, or a parameter's name → its value.
+    by_model: dict[str, object] = field(default_factory=dict)
+    by_name: dict[str, object] = field(default_factory=dict)
+
+    def path(self, route: str) -> str:
+        """Return an address that the pattern matches."""
+        model = re.match(r"admin/(\w+/\w+)/", route)
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1] or found[2]
+            if name == "object_id":
+                return str(self.by_model[model[1]])  # type: ignore[index]
+            if name == "name":
+                return str(self.by_name["panel of " + route.split("/")[0]])
+            return str(self.by_name[name])
+
+        return "/" + _PARAMETER.sub(value, route).replace("^", "").replace("$", "")
+
+
+def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
+    """Make one object of every sort that belongs to a brand, and return their numbers."""
+    with tenant_transaction(tenant):
+        brand = Brand.objects.get(code=brand_code)
+        store = brand.stores.order_by("code").first()
+        far = first_id > FAR
+        if far:
+            unit = BusinessUnit.objects.create(pk=first_id, code="far", name="Far")
+            brand = Brand.objects.create(pk=first_id, code="far", name="Far", business_unit=unit)
+            store = Store.objects.create(pk=first_id, brand=brand, code="far-1", name="Far")
+        guide = Guide.objects.create(pk=first_id, store=store, staff_no=f"G{first_id}", name="G")
+        account = ChannelAccount.objects.create(
+            pk=first_id, brand=brand, kind="wecom", name="Corp", external_id=f"corp{first_id}"
+        )
+        change = ModeChange.objects.create(
+            pk=first_id, brand=brand, mode="member_max", decided_by_name="HQ"
+        )
+        notice = Notice.objects.order_by("pk").first()
+        if far:
+            notice = Notice.objects.create(pk=first_id, version="far", title="Far", text="…")
+        with scope.bulk(reason="test"):
+            placed = {"brand": brand, "store": store}
+            person = Person.objects.create()
+            profile = Profile.objects.create(
+                pk=first_id, person=person, member_no=f"M{first_id}", **placed
+            )
+            MaskedContact.objects.create(profile=profile, name="M**", **placed)
+            Order.objects.create(
+                pk=first_id,
+                profile=profile,
+                order_no=f"O{first_id}",
+                ordered_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+                **placed,
+            )
+            job = ImportJob.objects.create(
+                pk=first_id,
+                brand=brand,
+                kind="members",
+                state="done",
+                file_name="m.csv",
+                path="m.csv",
+                rows_rejected=1,
+                rejected_path="rejected.csv",
+            )
+            rejected = Path(settings.MEDIA_ROOT) / job.rejected_path
+            rejected.parent.mkdir(parents=True, exist_ok=True)
+            rejected.write_text("line,phone\n2,13800001111\n")
+        event = record(acting_user=None, action="test", target=store)
+    grant = Grant.objects.filter(tenant=tenant, place_id=brand.pk, level="brand").first()
+    grant = grant or Grant.objects.filter(tenant=tenant).order_by("pk").first()
+    return Objects(
+        by_model={
+            "brands/businessunit": brand.business_unit_id or FAR * 2,
+            "brands/brand": brand.pk,
+            "brands/store": store.pk,
+            "brands/guide": guide.pk,
+            "brands/channelaccount": account.pk,
+            "brands/notice": notice.pk,
+            "brands/modechange": change.pk,
+            "tenants/grant": grant.pk if grant else FAR * 2,
+            "tenants/auditevent": event.pk,
+            "members/profile": profile.pk,
+            "members/importjob": job.pk,
+            "tenants/tenant": tenant.pk,
+            "tenants/domain": Domain.objects.get(tenant=tenant).pk,
+            "tenants/user": grant.user_id if grant else FAR * 2,
+            "tenants/serviceprovider": getattr(ServiceProvider.objects.first(), "pk", FAR * 2),
+            "tenants/engagement": getattr(Engagement.objects.first(), "pk", FAR * 2),
+        },
+        by_name={
+            "code": brand.code,
+            "store_id": store.pk,
+            "profile_id": profile.pk,
+            "job_id": job.pk,
+            "tenant_id": tenant.pk,
+            "grant_id": grant.pk if grant else FAR * 2,
+            "panel of group": "kpis",
+            "panel of brands": "kpis",
+            "panel of stores": "kpis",
+            "app_label": "tenants",
+            "url": "nothing-here",
+            "token": "nonsense",
+            "uidb36": "1",
+            "key": "set-password",
+        },
+    )
+
+
+@pytest.fixture
+def objects(cast, acme) -> Objects:
+    """Make one object of every sort in acme: all of brand tea and store tea-1."""
+    return _objects_of(acme, "tea", first_id=FAR - 1)
+
+
+@pytest.fixture
+def enter(cast, visit) -> Callable[[str, str], Client]:
+    """Return a function that gives the client of a role at a host."""
+
+    def client_of(role: str, host: str) -> Client:
+        client = visit(None if role == "anonymous" else getattr(cast, role), host)
+        client.raise_request_exception = False
+        return client
+
+    return client_of
+
+
+def _row(words: str) -> dict[str, int]:
+    return dict(zip(ROLES, map(int, words.split()), strict=True))
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_every_url_has_its_row_and_every_row_its_url(site):
+    urlconf, _host, table = SITES[site]
+    found = set(routes(urlconf))
+    assert found - set(table) == set(), "these URLs have no row in config/tests/url_matrix.py"
+    assert set(table) - found == set(), "these rows have no URL any more"
+    assert all(len(words.split()) == len(ROLES) for words in table.values())
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("site", SITES)
+def test_every_url_answers_every_role_as_the_table_says(objects, enter, site, role):
+    _urlconf, host, table = SITES[site]
+    client = enter(role, host)
+    wrong = []
+    for route, words in table.items():
+        expected = _row(words)[role]
+        path = objects.path(route)
+        response = client.get(path)
+        if response.status_code != expected:
+            wrong.append(f"{path}: {response.status_code}, the table says {expected}")
+        if role == "anonymous" and response.status_code == 302 and route not in OPEN_REDIRECTS:
+            assert "/login/?next=" in response["Location"], path
+        # What may not be opened may not be posted to either.
+        denied = expected == 404 and role in _WHO_MIGHT_POST
+        if denied and client.post(path).status_code not in (404, 405):
+            wrong.append(f"POST {path} is not refused")
+    assert wrong == []
+    assert not scope.is_open()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_only_posted_answers_every_role_as_the_table_says(objects, enter, role):
+    wrong = []
+    for (site, route), (data, words) in POSTS.items():
+        _urlconf, host, _table = SITES[site]
+        expected = _row(words)[role]
+        response = enter(role, host).post(objects.path(route), data)
+        if response.status_code != expected:
+            wrong.append(f"{route}: {response.status_code}, the table says {expected}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "anonymous"])
+def test_an_object_of_another_group_is_not_found(objects, enter, globex, role):
+    """By the numbers and names of globex's objects, which acme does not have."""
+    foreign = _objects_of(globex, "tea", first_id=FAR + 1)
+    client = enter(role, "acme.localhost")
+    asked = []
+    for route in GROUP:
+        names = [one[0] or one[1] for one in _PARAMETER.findall(route)]
+        if not {"object_id", "code", "store_id", "profile_id", "job_id", "grant_id"} & set(names):
+            continue
+        path = foreign.path(route)
+        response = client.get(path)
+        # The admin sends any number on to the page that then is not there.
+        if response.status_code == 302 and response["Location"] == f"{path}change/":
+            response = client.get(response["Location"])
+        assert response.status_code in (404, 405), path
+        asked.append(path)
+    assert len(asked) > 20
+
+
+def test_the_objects_of_the_other_group_are_found_at_home(objects, enter, globex):
+    """The control: the same addresses at the other group's own host."""
+    foreign = _objects_of(globex, "tea", first_id=FAR + 1)
+    client = enter("outsider", "globex.localhost")
+    found = [
+        client.get(foreign.path(route)).status_code
+        for route in GROUP
+        if "<str:code>" in route or "<int:store_id>" in route or "/brand/<path" in route
+    ]
+    assert found.count(200) >= 3
+
+
+def test_a_stranger_cannot_tell_forbidden_from_absent(objects, enter):
+    """The same answer, byte for byte, for a sibling's object and for one that never was."""
+    client = enter("sibling_manager", "acme.localhost")
+    absent = {
+        "profile_id": FAR * 3,
+        "store_id": FAR * 3,
+        "code": "never-was",
+    }
+    for route in GROUP:
+        names = {one[0] or one[1] for one in _PARAMETER.findall(route)}
+        if not names & set(absent) or _row(GROUP[route])["sibling_manager"] != 404:
+            continue
+        never = Objects(objects.by_model, {**objects.by_name, **absent})
+        forbidden, missing = client.get(objects.path(route)), client.get(never.path(route))
+        assert forbidden.status_code == missing.status_code == 404
+        assert _without_address(forbidden, objects.path(route)) == _without_address(
+            missing, never.path(route)
+        )
+    assert connection.schema_name == "public"
+
+
+def _without_address(response, path: str) -> str:
+    text = response.content.decode().replace(path, "")
+    return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text)
+
+
+def test_contact_data_shows_only_to_those_who_may_see_it(objects, enter, acme):
+    """The member page of tea's member, for every role that opens it."""
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        profile = Profile.objects.get(pk=objects.by_name["profile_id"])
+        sealed = contacts.seal(group_keys(), {"name": "Li Clearname", "phone": "+8613800001111"})
+        Contact.objects.create(
+            profile=profile,
+            brand=profile.brand,
+            store=profile.store,
+            sealed=sealed,
+            fingerprint=b"",
+        )
+        Consent.objects.filter(profile=profile).delete()
+    shown = {}
+    for role in ROLES:
+        response = enter(role, "acme.localhost").get(f"/members/{profile.pk}/")
+        if response.status_code == 200:
+            shown[role] = "Li Clearname" in response.content.decode()
+    assert shown == {
+        "guide": True,
+        "store_manager": True,
+        "provider_operator": False,
+        "brand_manager": True,
+        "unit_manager": True,
+        "analyst": False,
+        "group_admin": False,
+    }

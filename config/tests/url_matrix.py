@@ -1,0 +1,279 @@
+# ruff: noqa: E501 - some patterns are long
+"""What every URL answers to whom: the table that `test_urls_matrix` holds the product to.
+
+One line for each pattern of a resolver: the status of a GET by a person of each role, then the
+pattern. Objects in it are brand tea's and store tea-1's of group acme; the guide, the store
+manager, the provider's operator and the brand manager work there, the unit manager above, and the
+sibling manages brand bakery of the same unit. The outsider is HQ of another group. Without a right
+to a page it is 404 as if it were not there; who is not logged in (anonymous) is sent to the login.
+
+A new URL fails the suite until its line is here: think about every column before writing it.
+"""
+
+from __future__ import annotations
+
+ROLES = (
+    "anonymous",
+    "outsider",
+    "platform_operator",
+    "guide",
+    "store_manager",
+    "sibling_manager",
+    "provider_operator",
+    "brand_manager",
+    "unit_manager",
+    "analyst",
+    "group_admin",
+)
+
+
+def _table(text: str) -> dict[str, str]:
+    """Return pattern → statuses; the first line heads the columns, a pattern may be empty."""
+    rows: dict[str, str] = {}
+    for line in text.strip("\n").splitlines()[1:]:
+        parts = line.split(None, len(ROLES))
+        rows["".join(parts[len(ROLES) :])] = " ".join(parts[: len(ROLES)])
+    return rows
+
+
+GROUP = _table(r"""
+anon out plat gui sto sib pro bra uni ana  HQ
+405 405  405 405 405 405 405 405 405 405 405  admin/logout/
+302 302  302 302 302 302 302 302 302 302 302  admin/password_change/
+302 404  404 200 200 200 200 200 200 200 200  admin/search/
+302 404  404 200 200 200 200 200 200 200 200  admin/
+302 302  302 302 302 302 302 302 302 302 302  admin/login/
+302 404  404 404 404 404 404 404 404 404 404  admin/autocomplete/
+302 404  404 200 200 200 200 200 200 200 200  admin/jsi18n/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/grant/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/grant/add/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/grant/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/delete/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/grant/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/tenants/grant/<path:object_id>/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/auditevent/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/add/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/auditevent/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/delete/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/auditevent/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/tenants/auditevent/<path:object_id>/
+302 404  404 405 405 405 405 405 405 405 405  admin/brands/businessunit/process_import/
+302 404  404 404 404 404 404 404 404 404 200  admin/brands/businessunit/import/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/export/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/
+302 404  404 404 404 404 404 404 404 404 200  admin/brands/businessunit/add/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 200  admin/brands/businessunit/<path:object_id>/delete/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/brands/businessunit/<path:object_id>/
+302 404  404 405 405 405 405 405 405 405 405  admin/brands/brand/process_import/
+302 404  404 404 404 404 404 404 404 404 200  admin/brands/brand/import/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/brand/export/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/brand/
+302 404  404 404 404 404 404 404 404 404 200  admin/brands/brand/add/
+302 404  404 404 404 404 200 200 200 200 200  admin/brands/brand/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/brands/brand/<path:object_id>/delete/
+302 404  404 404 404 404 200 200 200 200 200  admin/brands/brand/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/brands/brand/<path:object_id>/
+302 404  404 405 405 405 405 405 405 405 405  admin/brands/store/process_import/
+302 404  404 404 404 200 200 200 200 404 200  admin/brands/store/import/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/store/export/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/store/
+302 404  404 404 404 200 200 200 200 404 200  admin/brands/store/add/
+302 404  404 404 200 404 200 200 200 200 200  admin/brands/store/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/brands/store/<path:object_id>/delete/
+302 404  404 404 200 404 200 200 200 200 200  admin/brands/store/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/brands/store/<path:object_id>/
+302 404  404 405 405 405 405 405 405 405 405  admin/brands/guide/process_import/
+302 404  404 404 404 200 200 200 200 404 200  admin/brands/guide/import/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/guide/export/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/guide/
+302 404  404 404 404 200 200 200 200 404 200  admin/brands/guide/add/
+302 404  404 404 200 404 200 200 200 200 200  admin/brands/guide/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/brands/guide/<path:object_id>/delete/
+302 404  404 404 200 404 200 200 200 200 200  admin/brands/guide/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/brands/guide/<path:object_id>/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/channelaccount/
+302 404  404 404 404 200 200 200 200 404 200  admin/brands/channelaccount/add/
+302 404  404 404 404 404 200 200 200 200 200  admin/brands/channelaccount/<path:object_id>/history/
+302 404  404 404 404 404 200 200 200 404 200  admin/brands/channelaccount/<path:object_id>/delete/
+302 404  404 404 404 404 200 200 200 200 200  admin/brands/channelaccount/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/brands/channelaccount/<path:object_id>/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/notice/
+302 404  404 404 404 404 404 404 404 404 200  admin/brands/notice/add/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/notice/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/brands/notice/<path:object_id>/delete/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/notice/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/brands/notice/<path:object_id>/
+302 404  404 404 404 200 200 200 200 200 200  admin/brands/modechange/
+302 404  404 404 404 404 404 404 404 404 404  admin/brands/modechange/add/
+302 404  404 404 404 404 200 200 200 200 200  admin/brands/modechange/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/brands/modechange/<path:object_id>/delete/
+302 404  404 404 404 404 200 200 200 200 200  admin/brands/modechange/<path:object_id>/change/
+302 404  404 302 302 302 302 302 302 302 302  admin/brands/modechange/<path:object_id>/
+302 404  404 404 404 404 404 404 404 404 200  admin/^(?P<app_label>tenants|brands)/$
+302 404  404 404 404 404 404 404 404 404 404  admin/(?P<url>.*)$
+302 302  302 302 302 302 302 302 302 302 302  language/
+200 302  302 302 302 302 302 302 302 302 302  accounts/login/
+302 200  200 200 200 200 200 200 200 200 200  accounts/logout/
+200 302  302 302 302 302 302 302 302 302 302  accounts/signup/
+200 200  200 200 200 200 200 200 200 200 200  accounts/inactive/
+302 200  200 200 200 200 200 200 200 200 200  accounts/reauthenticate/
+302 200  200 200 200 200 200 200 200 200 200  accounts/password/change/
+200 200  200 200 200 200 200 200 200 200 200  accounts/password/reset/
+200 200  200 200 200 200 200 200 200 200 200  accounts/password/reset/done/
+200 200  200 200 200 200 200 200 200 200 200  accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$
+200 200  200 200 200 200 200 200 200 200 200  accounts/password/reset/key/done/
+302 200  200 200 200 200 200 200 200 200 200  accounts/2fa/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/authenticate/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/reauthenticate/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/totp/activate/
+302 404  404 404 404 404 404 404 404 404 404  accounts/2fa/totp/deactivate/
+302 404  404 404 404 404 404 404 404 404 404  accounts/2fa/recovery-codes/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/recovery-codes/generate/
+302 404  404 404 404 404 404 404 404 404 404  accounts/2fa/recovery-codes/download/
+410 410  410 410 410 410 410 410 410 410 410  handoff/<str:token>/
+302 404  404 302 302 302 302 302 302 302 302
+302 404  404 405 405 405 405 405 405 405 405  acting/
+302 404  404 404 404 404 404 404 200 200 200  group/
+302 404  404 404 404 404 404 404 200 200 200  group/panels/<slug:name>/
+302 404  404 404 404 404 200 200 200 200 200  brands/<str:code>/
+302 404  404 404 404 404 200 200 200 200 200  brands/<str:code>/panels/<slug:name>/
+302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/
+302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/panels/<slug:name>/
+302 404  404 404 404 200 200 200 200 200 200  mode/
+302 404  404 404 404 404 404 404 404 404 302  mode/confirm/
+302 404  404 404 404 200 200 200 200 200 200  hierarchy/
+302 404  404 404 404 200 200 200 200 200 200  visibility/
+302 404  404 200 200 200 200 200 200 200 200  members/
+302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
+302 404  404 404 404 200 200 200 200 404 200  imports/
+302 404  404 404 404 200 200 200 200 404 404  imports/new/
+302 404  404 404 404 404 200 200 200 404 200  imports/<int:job_id>/
+302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/columns/
+302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/cancel/
+302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/again/
+302 404  404 404 404 404 404 200 200 404 404  imports/<int:job_id>/rejected/
+""")
+
+PLATFORM = _table(r"""
+anon out plat gui sto sib pro bra uni ana  HQ
+405 405  405 405 405 405 405 405 405 405 405  admin/logout/
+302 302  302 302 302 302 302 302 302 302 302  admin/password_change/
+302 404  200 404 404 404 404 404 404 404 404  admin/search/
+302 404  200 404 404 404 404 404 404 404 404  admin/
+302 302  302 302 302 302 302 302 302 302 302  admin/login/
+302 404  404 404 404 404 404 404 404 404 404  admin/autocomplete/
+302 404  200 404 404 404 404 404 404 404 404  admin/jsi18n/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/grant/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/grant/add/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/delete/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/change/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/auditevent/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/add/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/delete/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/change/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/tenant/<int:tenant_id>/state/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/tenant/<int:tenant_id>/suspend/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/tenant/<int:tenant_id>/suspend/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/tenant/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/tenant/add/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/tenant/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/tenant/<path:object_id>/delete/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/tenant/<path:object_id>/change/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/tenant/<path:object_id>/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/domain/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/domain/add/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/domain/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/domain/<path:object_id>/delete/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/domain/<path:object_id>/change/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/domain/<path:object_id>/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/user/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/user/add/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/user/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/user/<path:object_id>/delete/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/user/<path:object_id>/change/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/user/<path:object_id>/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/serviceprovider/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/serviceprovider/add/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/serviceprovider/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/serviceprovider/<path:object_id>/delete/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/serviceprovider/<path:object_id>/change/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/serviceprovider/<path:object_id>/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/engagement/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/engagement/add/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/engagement/<path:object_id>/history/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/engagement/<path:object_id>/delete/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/engagement/<path:object_id>/change/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/engagement/<path:object_id>/
+302 404  200 404 404 404 404 404 404 404 404  admin/^(?P<app_label>tenants)/$
+302 404  404 404 404 404 404 404 404 404 404  admin/(?P<url>.*)$
+302 302  302 302 302 302 302 302 302 302 302  language/
+200 302  302 302 302 302 302 302 302 302 302  accounts/login/
+302 200  200 200 200 200 200 200 200 200 200  accounts/logout/
+200 302  302 302 302 302 302 302 302 302 302  accounts/signup/
+200 200  200 200 200 200 200 200 200 200 200  accounts/inactive/
+302 200  200 200 200 200 200 200 200 200 200  accounts/reauthenticate/
+302 200  200 200 200 200 200 200 200 200 200  accounts/password/change/
+200 200  200 200 200 200 200 200 200 200 200  accounts/password/reset/
+200 200  200 200 200 200 200 200 200 200 200  accounts/password/reset/done/
+200 200  200 200 200 200 200 200 200 200 200  accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$
+200 200  200 200 200 200 200 200 200 200 200  accounts/password/reset/key/done/
+302 200  200 200 200 200 200 200 200 200 200  accounts/2fa/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/authenticate/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/reauthenticate/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/totp/activate/
+302 404  404 404 404 404 404 404 404 404 404  accounts/2fa/totp/deactivate/
+302 404  404 404 404 404 404 404 404 404 404  accounts/2fa/recovery-codes/
+302 302  302 302 302 302 302 302 302 302 302  accounts/2fa/recovery-codes/generate/
+302 404  404 404 404 404 404 404 404 404 404  accounts/2fa/recovery-codes/download/
+302 200  200 200 200 200 200 200 200 200 200
+302 405  405 405 405 405 405 405 405 405 405  enter/<int:grant_id>/
+""")
+
+# What is only posted: (site, pattern) → data, statuses. The grant is the brand manager's own.
+POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
+    ("platform", "enter/<int:grant_id>/"): (
+        {},
+        "302 404 404 404 404 404 404 302 404 404 404",
+    ),
+    ("group", "acting/"): (
+        {"grant": "0"},
+        "302 404 404 404 404 404 404 404 404 404 404",
+    ),
+    ("group", "mode/confirm/"): (
+        {"mode": "fan_max"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "imports/new/"): (
+        {"kind": "members"},
+        "302 404 404 404 404 200 200 200 200 404 404",
+    ),
+    ("group", "imports/<int:job_id>/cancel/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "imports/<int:job_id>/again/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "language/"): (
+        {"language": "zh-hans"},
+        "302 302 302 302 302 302 302 302 302 302 302",
+    ),
+}
+
+# Where someone who is not logged in is sent on without being asked to log in first.
+OPEN_REDIRECTS = frozenset(
+    {
+        "language/",
+        "accounts/2fa/authenticate/",
+        "admin/password_change/",
+        "admin/login/",
+        "accounts/logout/",
+    }
+)
