@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Sum
 from django.utils.translation import gettext_lazy as _
 
@@ -140,28 +141,46 @@ def _figures(pool: dict | None, sold: dict | None, *, absent: int | None) -> dic
 
 
 def _averages(brand_ids: list[int], period: Period) -> tuple[BrandRow | None, int]:
-    """Return the average over the brands that have figures: three of them at least, or none."""
+    """Return the average over the brands that have members: three of them at least, or none.
+
+    The brands do not depend on the period, and a day counts only when three of them sold on it:
+    so no two periods differ by one brand's own figure.
+    """
     with scope.averaging():
-        pools, days = _pools_and_days(brand_ids, period)
-    with_figures = sorted(set(pools) & set(days))
-    count = len(with_figures)
-    if count < FEWEST_AVERAGED:
-        return None, 0
-
-    def total(rows: dict, name: str) -> int:
-        return sum(rows[pk][name] for pk in with_figures)
-
-    orders, sales = total(days, "total_orders"), total(days, "total_sales")
+        pools = PoolMetric.objects.filter(
+            brand_id__in=brand_ids, store_id=None, members__gt=0
+        ).aggregate(
+            brands=ArrayAgg("brand_id", default=[]),
+            all_members=Sum("members"),
+            all_buyers=Sum("buyers"),
+            all_repeat_buyers=Sum("repeat_buyers"),
+        )
+        count = len(pools["brands"])
+        if count < FEWEST_AVERAGED:
+            return None, 0
+        days = (
+            DailyMetric.objects.filter(
+                brand_id__in=pools["brands"],
+                store_id=None,
+                day__gte=period.first,
+                day__lte=period.last,
+            )
+            .values("day")
+            .annotate(selling=Count("pk"), day_orders=Sum("orders"), day_sales=Sum("sales"))
+            .filter(selling__gte=FEWEST_AVERAGED)
+            .aggregate(orders=Sum("day_orders"), sales=Sum("day_sales"))
+        )
+    orders, sales = days["orders"], days["sales"]
     row = BrandRow(
         name=str(_("Average of %(count)s brands") % {"count": count}),
         code="",
         is_here=False,
         is_open=False,
-        members=round(total(pools, "members") / count),
-        buyers=round(total(pools, "buyers") / count),
-        repeat_rate=share(total(pools, "repeat_buyers"), total(pools, "buyers")),
-        orders=round(orders / count),
-        sales=round(sales / count),
+        members=round(pools["all_members"] / count),
+        buyers=round(pools["all_buyers"] / count),
+        repeat_rate=share(pools["all_repeat_buyers"], pools["all_buyers"]),
+        orders=None if orders is None else round(orders / count),
+        sales=None if sales is None else round(sales / count),
         average=average_of(sales, orders),
     )
     return row, count

@@ -173,6 +173,23 @@ def test_an_averaged_brand_without_figures_does_not_make_three(acme, cast, seein
         assert brands_side_by_side(ask(opened, Page.BRAND, "tea")).average is None
 
 
+def test_no_period_tells_one_averaged_brands_own_sales(acme, cast, seeing, ask):
+    with tenant_transaction(acme):
+        extra = Brand.objects.create(code="deli", name="Deli")
+        Store.objects.create(brand=extra, code="deli-1", name="Deli 1")
+    for code in ("bakery", "spa"):
+        fill(acme, code, members=12, orders=1)
+    fill(acme, "deli", members=15, orders=3)
+    before = {"last": LAST_DAY - dt.timedelta(days=1)}
+    with seeing(cast.brand_manager) as opened:
+        alone = brands_side_by_side(ask(opened, Page.BRAND, "tea", days=30, **before)).average
+        both = brands_side_by_side(ask(opened, Page.BRAND, "tea", days=30, last=LAST_DAY)).average
+        day = brands_side_by_side(ask(opened, Page.BRAND, "tea", days=1, last=LAST_DAY)).average
+    assert (alone.sales, alone.orders, alone.average) == (None, None, None)
+    assert alone.members == both.members == 13
+    assert both == day
+
+
 def test_siblings_stand_side_by_side_once_fan_max(acme, cast, seeing, ask, switch):
     for code in ("tea", "bakery", "spa"):
         fill(acme, code, members=12)
