@@ -16,9 +16,10 @@ from babel.numbers import (
     format_percent,
     get_currency_precision,
 )
-from django.db import connection
 from django.utils import formats
 from django.utils.translation import get_language, to_locale
+
+from tenants.connection import connection
 
 # What stands for a figure that does not exist.
 ABSENT = "–"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db import connection
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -14,6 +13,7 @@ from brands.models import Brand, BusinessUnit, ModeChange, Notice, Store
 from brands.modes import Mode
 from brands.wall.scope import ScopeRefused
 from brands.wall.visibility import Kind, NoticeTerms, Viewer, Visible, visibility
+from tenants.connection import connection
 from tenants.models import Grant
 from tenants.roles import HQ_ROLES, LEVELS, Level, Role
 

@@ -7,7 +7,7 @@ shares it. `brand`: one writer of a brand's members, and one of its orders, at a
 
 from __future__ import annotations
 
-from django.db import connection
+from tenants.connection import connection
 
 
 def _hold(name: str, *, is_shared: bool = False) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
-from django.db import connection
 
 from members.imports.pipeline import import_run
+from tenants.connection import connection
 from tenants.models import Tenant
 
 

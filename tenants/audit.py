@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 
+from tenants.connection import connection
 from tenants.models import AuditEvent, Tenant, User
 
 

@@ -12,9 +12,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from brands.wall.visibility import Kind, KindSets, Visible
+from tenants.connection import connection
 
 
 class ScopeRequired(RuntimeError):

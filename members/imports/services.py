@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from brands.models import Brand
@@ -15,6 +15,7 @@ from members.imports.mapping import columns_of, map_automatically
 from members.imports.pipeline import import_run, source_path
 from members.models import ImportJob
 from tenants import audit
+from tenants.connection import connection
 from tenants.models import User
 
 __all__ = [

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.utils import DatabaseError
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
 from django_tenants.utils import get_public_schema_name, quote_schema_name
+
+if TYPE_CHECKING:
+    from django_tenants.postgresql_backend.base import FakeTenant
+
+    from tenants.models import Tenant
 
 _UNKNOWN = ["?"]
 
@@ -17,6 +22,10 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     Outside a transaction only the public schema (the server's default path) is reachable: a query
     for a group's table there fails instead of reading another group's rows.
     """
+
+    schema_name: str
+    tenant: Tenant | FakeTenant
+    _setting_search_path: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._local_path: list[str] | None = None
