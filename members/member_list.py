@@ -73,7 +73,8 @@ class MemberFilter(forms.Form):
         if is_store or has_one_brand:
             del self.fields["brand"]
         else:
-            stores = stores.filter(brand__code=data.get("brand", ""))
+            # PostgreSQL knows no NUL; the field itself refuses it in words.
+            stores = stores.filter(brand__code=data.get("brand", "").replace("\0", ""))
         self.fields["store"].queryset = stores
         # The stores of all brands are too many for one list: the brand is chosen first.
         if is_store or not (has_one_brand or data.get("brand")):

@@ -61,7 +61,7 @@ class SluiceSite(UnfoldAdminSite):
         Unfold's own search keeps its results by person and term, across groups and grants; this
         one keeps nothing, and asks `COMMAND["search_callback"]` alone.
         """
-        term = request.GET.get("s", "").strip()
+        term = request.GET.get("s", "").replace("\0", "").strip()
         if not term:
             return HttpResponse()
         find = self._get_config("COMMAND", request)["search_callback"]

@@ -128,6 +128,25 @@ def test_filters_stand_in_the_address_and_bad_ones_are_left_out(acme, pools, cas
     assert "left out" in response.content.decode()
 
 
+def test_no_parameter_breaks_a_page(pools, cast, visit):
+    client = visit(cast.group_admin)
+    for address in (
+        "/members/?brand=%00",
+        "/members/?store=%00&brand=tea",
+        "/members/?q=%00",
+        "/members/?q=%F0%9F%98%80",
+        "/members/?brand=tea&store=99999999999999999999",
+        "/members/?after=9999999999999999999",
+        "/members/?since=0001-01-01&sort=zzz&ordered=maybe",
+        "/mode/?brand=%00&mode=%00",
+        "/visibility/?brand=%00",
+        "/admin/search/?s=%00",
+    ):
+        assert client.get(address).status_code == 200, address
+    for address in ("/members/99999999999999999999/", "/stores/99999999999999999999/"):
+        assert client.get(address).status_code == 404, address
+
+
 def test_hq_chooses_a_brand_before_a_store(pools, cast, visit):
     client = visit(cast.group_admin)
     assert "store" not in client.get("/members/").context["form"].fields
