@@ -229,7 +229,8 @@ CONTENT_SECURITY_POLICY = {
         "font-src": [SELF],
         "connect-src": [SELF],
         "frame-ancestors": ["'none'"],
-        "form-action": [SELF, *env.words("CSP_FORM_ACTION", "http://*.localhost:*")],
+        # A press of "Enter" on the platform's host ends at a group's host.
+        "form-action": [SELF, f"{'https' if HTTPS else 'http'}://*{GROUP_HOST_SUFFIX}"],
         "base-uri": [SELF],
         "object-src": ["'none'"],
     }

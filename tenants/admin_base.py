@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.forms import BaseModelFormSet, Form, ModelForm
+from django.forms import BaseModelFormSet, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -74,7 +74,7 @@ class AuditedAdmin(ModelAdmin):
 
     # --- Scope ------------------------------------------------------------------------------
 
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse where rows stay."""
         return not self.never_deleted and super().has_delete_permission(request, obj)
 
@@ -104,7 +104,7 @@ class AuditedAdmin(ModelAdmin):
 
     # --- Audit ------------------------------------------------------------------------------
 
-    def save_model(self, request: HttpRequest, obj: models.Model, form: Form, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         """Save, remembering how the row was before."""
         self._remember(request, obj, change)
         super().save_model(request, obj, form, change)
@@ -132,11 +132,11 @@ class AuditedAdmin(ModelAdmin):
             if key in before:
                 self._record(request, "delete", *before[key], {})
 
-    def log_addition(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
         """Record that a person added a row."""
         self._record(request, "add", obj, {}, snapshot(obj))
 
-    def log_change(self, request: HttpRequest, obj: models.Model, message: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
         """Record that a person changed a row, if anything differs."""
         before = getattr(request, "_audit_before", {})
         self._record(request, "change", obj, before, snapshot(obj))
@@ -198,10 +198,10 @@ class ReadOnlyAdmin(AuditedAdmin):
         """Refuse."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False

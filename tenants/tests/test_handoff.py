@@ -41,6 +41,16 @@ def test_entering_logs_the_person_in_on_the_groups_host_under_that_grant(cast, v
     assert events[0].role.startswith("Brand manager")
 
 
+def test_the_page_with_the_enter_buttons_lets_its_forms_end_at_a_groups_host(cast, visit):
+    page = visit(cast.brand_manager, PLATFORM).get("/")
+    (forms,) = [
+        part
+        for part in page["Content-Security-Policy"].split(";")
+        if part.strip().startswith("form-action")
+    ]
+    assert "://*.localhost:8000" in forms
+
+
 def test_the_chosen_one_of_several_grants_is_the_one_acted_under(cast, visit, acme):
     second = Grant.objects.create(
         user=cast.group_admin, role=Role.HQ_ANALYST, level=Level.GROUP, tenant=acme
