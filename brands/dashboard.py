@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -56,6 +56,11 @@ class Period:
         first = self.first or last - dt.timedelta(days=self.days - 1)
         last = min(max(first, last), first + dt.timedelta(days=LONGEST_DAYS - 1))
         return Period(first, last, (last - first).days + 1)
+
+    def __iter__(self) -> Iterator[dt.date]:
+        """Go through the days of a period that has both ends."""
+        if self.first is not None:
+            yield from (self.first + dt.timedelta(days=number) for number in range(self.days))
 
     @property
     def before(self) -> Period:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -33,13 +35,14 @@ class ModeForm(forms.Form):
         help_text=_("Stands in the history beside your name."),
     )
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["brand"].queryset = Brand.objects.order_by("code")
+        fields: dict[str, Any] = self.fields
+        fields["brand"].queryset = Brand.objects.order_by("code")
 
-    def clean(self) -> dict:
+    def clean(self) -> dict[str, Any]:
         """Refuse a group without a mode."""
-        cleaned = super().clean()
+        cleaned = super().clean() or self.cleaned_data
         if not self.errors and cleaned["brand"] is None and not cleaned["mode"]:
             raise forms.ValidationError(
                 _("The group always has a mode. Choose one of the three, or choose a brand.")

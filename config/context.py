@@ -21,10 +21,11 @@ def page(request: HttpRequest) -> dict[str, Any]:
     is_framed = hasattr(request, "grant") and not request.headers.get("HX-Request")
     if is_framed and not (match and match.app_name == "admin"):
         # Unfold's tags render templates of their own in a page: one frame serves them all.
-        if not hasattr(request, "sluice_frame"):
+        frame = vars(request).get("sluice_frame")
+        if frame is None:
             site = group_site if context["tenant"] else platform_site
-            request.sluice_frame = site.each_context(request)
-        context = {**request.sluice_frame, **context}
+            frame = vars(request)["sluice_frame"] = site.each_context(request)
+        context = {**frame, **context}
     return context
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +14,7 @@ from unfold.dataclasses import SearchResult
 
 from brands.models import Brand, Store
 from brands.views import places
+from brands.wall.request import GroupRequest
 from tenants.roles import Level
 
 # The palette is for going to a place one knows: more than these are no answer.
@@ -143,14 +143,14 @@ PLATFORM: list[tuple[str | Promise, list[Link]]] = [
 ]
 
 
-def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+def sidebar(request: GroupRequest) -> list[dict[str, Any]]:
     """Return the links that the person acting may open."""
     sections = GROUP if request.tenant else PLATFORM
     filled = ((title, list(_items(request, links))) for title, links in sections)
     return [{"title": title, "items": items} for title, items in filled if items]
 
 
-def search(request: HttpRequest, term: str) -> list[SearchResult]:
+def search(request: GroupRequest, term: str) -> list[SearchResult]:
     """Return the pages, and the homes of brands and stores, whose name holds TERM."""
     wanted = term.casefold()
     pages = [
@@ -167,7 +167,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     return [*pages, *_homes(request, term)] if request.tenant else pages
 
 
-def _homes(request: HttpRequest, term: str) -> list[SearchResult]:
+def _homes(request: GroupRequest, term: str) -> list[SearchResult]:
     """Return the homes of brands and stores that the person may open."""
     if not request.user.has_perm(places.MAY_SEE):
         return []
@@ -193,7 +193,7 @@ def _homes(request: HttpRequest, term: str) -> list[SearchResult]:
     ]
 
 
-def _items(request: HttpRequest, links: list[Link]) -> Iterator[dict[str, Any]]:
+def _items(request: GroupRequest, links: list[Link]) -> Iterator[dict[str, Any]]:
     for link in links:
         if Level(request.grant.level) not in link.levels:
             continue

@@ -67,18 +67,19 @@ class MemberFilter(forms.Form):
     def __init__(self, data: Any, *, visible: Visible) -> None:
         super().__init__(data)
         brand_ids = visible.kinds[Kind.PROFILE].brands
-        self.fields["brand"].queryset = Brand.objects.filter(pk__in=brand_ids).order_by("code")
+        fields: dict[str, Any] = self.fields
+        fields["brand"].queryset = Brand.objects.filter(pk__in=brand_ids).order_by("code")
         stores = Store.objects.filter(brand_id__in=brand_ids).order_by("name")
         is_store, has_one_brand = bool(visible.viewer.stores), len(brand_ids) == 1
         if is_store or has_one_brand:
-            del self.fields["brand"]
+            del fields["brand"]
         else:
             # PostgreSQL knows no NUL; the field itself refuses it in words.
             stores = stores.filter(brand__code=data.get("brand", "").replace("\0", ""))
-        self.fields["store"].queryset = stores
+        fields["store"].queryset = stores
         # The stores of all brands are too many for one list: the brand is chosen first.
         if is_store or not (has_one_brand or data.get("brand")):
-            del self.fields["store"]
+            del fields["store"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
@@ -13,6 +13,7 @@ from brands import selectors, services, words
 from brands.forms import ModeForm
 from brands.models import Brand, ModeChange
 from brands.modes import Mode
+from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind, Viewer, decide
 from tenants.access import permission_required
 
@@ -80,14 +81,14 @@ def differences(
 
 
 @permission_required("brands.view_modechange")
-def mode(request: HttpRequest) -> HttpResponse:
+def mode(request: GroupRequest) -> HttpResponse:
     """Show today's mode of the group and of each brand, the history, and a form to change it."""
     default, overrides = selectors.group_mode(), selectors.brand_overrides()
     brands = list(Brand.objects.select_related("business_unit").order_by("code"))
-    history = list(ModeChange.objects.select_related("brand")[:HISTORY_ROWS])
-    for row in history:
-        held = overrides.get(row.brand_id, "") if row.brand_id else default
-        row.is_in_force = row.mode == held
+    history = [
+        (row, row.mode == (overrides.get(row.brand_id, "") if row.brand_id else default))
+        for row in ModeChange.objects.select_related("brand")[:HISTORY_ROWS]
+    ]
     form = None
     if request.user.has_perm("brands.add_modechange"):
         wished = {name: request.GET[name] for name in ("brand", "mode") if name in request.GET}
@@ -106,12 +107,12 @@ def mode(request: HttpRequest) -> HttpResponse:
 
 
 @permission_required("brands.add_modechange")
-def confirm(request: HttpRequest) -> HttpResponse:
+def confirm(request: GroupRequest) -> HttpResponse:
     """Say what a change opens and closes (GET), then make it (POST)."""
     form = ModeForm(request.POST if request.method == "POST" else request.GET)
     if not form.is_valid():
         for error in [text for texts in form.errors.values() for text in texts]:
-            messages.error(request, error)
+            messages.error(request, str(error))
         return redirect("brands:mode")
     brand, wished = form.cleaned_data["brand"], form.cleaned_data["mode"]
     if request.method == "POST":
@@ -128,6 +129,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
         return redirect("brands:mode")
     default, overrides = selectors.group_mode(), selectors.brand_overrides()
     before = {pk: Mode(own or default) for pk, own in overrides.items()}
+    held: str
     if brand is None:
         after = {pk: Mode(own or wished) for pk, own in overrides.items()}
         held = default

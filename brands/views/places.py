@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_POST
 from brands import dashboard
 from brands.dashboard import Ask, Page
 from brands.models import Brand, Store
+from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind, Sight, Visible
 from tenants.access import permission_required
 from tenants.middleware import GrantMiddleware
@@ -54,7 +56,7 @@ def opens_store(visible: Visible, store: Store) -> bool:
     return viewer.is_hq and visible.cell(store.brand_id, Kind.METRICS).sight is Sight.ALL
 
 
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: GroupRequest) -> HttpResponse:
     """Send everyone to the home of the place their grant is for."""
     level, place_id = Level(request.grant.level), request.grant.place_id
     if level is Level.BRAND:
@@ -65,7 +67,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def acting(request: HttpRequest) -> HttpResponse:
+def acting(request: GroupRequest) -> HttpResponse:
     """Act under another of the person's grants here from now on."""
     chosen = next((one for one in request.grants if str(one.pk) == request.POST.get("grant")), None)
     if chosen is None:
@@ -76,42 +78,42 @@ def acting(request: HttpRequest) -> HttpResponse:
 
 
 @permission_required(MAY_SEE)
-def group(request: HttpRequest) -> HttpResponse:
+def group(request: GroupRequest) -> HttpResponse:
     """Show the group, or the unit, that the person commands."""
     return _page(request, _group_place(request))
 
 
 @permission_required(MAY_SEE)
-def group_panel(request: HttpRequest, name: str) -> HttpResponse:
+def group_panel(request: GroupRequest, name: str) -> HttpResponse:
     """Show one panel of the group or unit."""
     return _panel(request, _group_place(request), name)
 
 
 @permission_required(MAY_SEE)
-def brand(request: HttpRequest, code: str) -> HttpResponse:
+def brand(request: GroupRequest, code: str) -> HttpResponse:
     """Show one brand to HQ and to those who act for it."""
     return _page(request, _brand_place(request, code))
 
 
 @permission_required(MAY_SEE)
-def brand_panel(request: HttpRequest, code: str, name: str) -> HttpResponse:
+def brand_panel(request: GroupRequest, code: str, name: str) -> HttpResponse:
     """Show one panel of a brand."""
     return _panel(request, _brand_place(request, code), name)
 
 
 @permission_required(MAY_SEE)
-def store(request: HttpRequest, store_id: int) -> HttpResponse:
+def store(request: GroupRequest, store_id: int) -> HttpResponse:
     """Show one store, made for a phone."""
     return _page(request, _store_place(request, store_id))
 
 
 @permission_required(MAY_SEE)
-def store_panel(request: HttpRequest, store_id: int, name: str) -> HttpResponse:
+def store_panel(request: GroupRequest, store_id: int, name: str) -> HttpResponse:
     """Show one panel of a store."""
     return _panel(request, _store_place(request, store_id), name)
 
 
-def _group_place(request: HttpRequest) -> Place:
+def _group_place(request: GroupRequest) -> Place:
     brands = Brand.objects.order_by("code")
     if request.grant.level == Level.UNIT:
         brands = brands.filter(pk__in=request.visible.viewer.brands)
@@ -124,7 +126,7 @@ def _group_place(request: HttpRequest) -> Place:
     return Place(Page.GROUP, title, tuple(brands), None, address, "brands:group_panel", ())
 
 
-def _brand_place(request: HttpRequest, code: str) -> Place:
+def _brand_place(request: GroupRequest, code: str) -> Place:
     found = get_object_or_404(Brand.objects.select_related("business_unit"), code=code)
     if not opens_brand(request.visible, found.pk):
         raise Http404
@@ -132,7 +134,7 @@ def _brand_place(request: HttpRequest, code: str) -> Place:
     return Place(Page.BRAND, found.name, (found,), None, address, "brands:brand_panel", (code,))
 
 
-def _store_place(request: HttpRequest, store_id: int) -> Place:
+def _store_place(request: GroupRequest, store_id: int) -> Place:
     found = get_object_or_404(Store.objects.select_related("brand__business_unit"), pk=store_id)
     if not opens_store(request.visible, found):
         raise Http404
@@ -142,7 +144,7 @@ def _store_place(request: HttpRequest, store_id: int) -> Place:
     )
 
 
-def _context(request: HttpRequest, place: Place) -> dict[str, object]:
+def _context(request: GroupRequest, place: Place) -> dict[str, Any]:
     period, is_read = dashboard.period_asked(request.GET)
     if not is_read:
         messages.warning(
@@ -153,7 +155,7 @@ def _context(request: HttpRequest, place: Place) -> dict[str, object]:
     return {"title": place.title, "place": place, "period": period}
 
 
-def _page(request: HttpRequest, place: Place) -> HttpResponse:
+def _page(request: GroupRequest, place: Place) -> HttpResponse:
     panels = dashboard.panels_of(place.page, user=request.user, level=request.grant.level)
     query = request.GET.urlencode()
     context = {
@@ -171,7 +173,7 @@ def _page(request: HttpRequest, place: Place) -> HttpResponse:
     return render(request, "brands/place.html", context)
 
 
-def _panel(request: HttpRequest, place: Place, name: str) -> HttpResponse:
+def _panel(request: GroupRequest, place: Place, name: str) -> HttpResponse:
     panels = dashboard.panels_of(place.page, user=request.user, level=request.grant.level)
     found = next((one for one in panels if one.name == name), None)
     if found is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from brands import selectors, words
 from brands.models import Brand
+from brands.wall.request import GroupRequest
 from brands.wall.visibility import Cell, Kind, Viewer, decide
 from tenants.access import permission_required
 
@@ -20,7 +21,7 @@ def _words(cell: Cell) -> dict[str, object]:
 
 
 @permission_required("brands.view_modechange")
-def visibility(request: HttpRequest) -> HttpResponse:
+def visibility(request: GroupRequest) -> HttpResponse:
     """Show what the person sees of each brand, and who sees one brand they may look at."""
     visible = request.visible
     brands = list(Brand.objects.order_by("code"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Sum
@@ -127,7 +128,7 @@ def _pools_and_days(brand_ids: list[int], period: Period) -> tuple[dict, dict]:
     return pools, days
 
 
-def _figures(pool: dict | None, sold: dict | None, *, absent: int | None) -> dict[str, object]:
+def _figures(pool: dict | None, sold: dict | None, *, absent: int | None) -> dict[str, Any]:
     orders = sold["total_orders"] if sold else absent
     sales = sold["total_sales"] if sold else absent
     return {

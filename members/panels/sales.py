@@ -179,8 +179,7 @@ def sales_by_day(ask: Ask) -> SalesByDay:
     # Where every brand hides its small days, a missing day is unknown; else it sold nothing.
     absent = None if suppressed and len(suppressed) == len(ask.brand_ids) else 0
     days = []
-    for offset in range(period.days):
-        day = period.first + dt.timedelta(days=offset)
+    for day in period:
         row = rows.get(day)
         days.append(
             Day(day, row["total_sales"], row["total_orders"]) if row else Day(day, absent, absent)

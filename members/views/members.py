@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
 from brands import words
+from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind, Sight
 from members import member_list, selectors
 from members.models import Profile
@@ -15,7 +16,7 @@ from tenants.access import permission_required
 
 
 @permission_required("members.view_profile")
-def members(request: HttpRequest) -> HttpResponse:
+def members(request: GroupRequest) -> HttpResponse:
     """List the members that the wall shows, fifty at a time; the address holds the state."""
     form = member_list.MemberFilter(request.GET, visible=request.visible)
     asked = form.cleaned_data if form.is_valid() else {}
@@ -46,7 +47,7 @@ def members(request: HttpRequest) -> HttpResponse:
 
 
 @permission_required("members.view_profile")
-def member(request: HttpRequest, profile_id: int) -> HttpResponse:
+def member(request: GroupRequest, profile_id: int) -> HttpResponse:
     """Show one member as far as the wall shows them; 404 where it does not."""
     profile = get_object_or_404(
         Profile.objects.select_related("brand", "store", "guide", "notice"), pk=profile_id
