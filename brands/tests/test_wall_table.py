@@ -76,7 +76,7 @@ NAMED = {
 }
 
 
-def _means(word: str, kind: str, row: oracle.Row, places: wall_rows.Places) -> bool:
+def means(word: str, kind: str, row: oracle.Row, places: wall_rows.Places) -> bool:
     """Say whether a word of the table takes in a row of tea's."""
     if word == "own_store":
         return row.store == places.store_ids["tea-1"]
@@ -87,7 +87,8 @@ def _means(word: str, kind: str, row: oracle.Row, places: wall_rows.Places) -> b
     return word == "all"
 
 
-def _set_modes(places: wall_rows.Places, tea: str, others: str) -> None:
+def set_modes(places: wall_rows.Places, tea: str, others: str) -> None:
+    """Give tea one mode, and the group, which the other brands follow, another."""
     for mode, brand in ((others, None), (tea, Brand.objects.get(pk=places.brands["tea"]))):
         try:
             mode_change(mode=mode, acting_user=None, brand=brand)
@@ -117,7 +118,7 @@ def notices_in_force(walled_acme):
 @pytest.mark.parametrize("modes", TABLE, ids=" and ".join)
 def test_every_cell_through_the_orm_and_through_sql(notices_in_force, cast, seeing, modes):
     places = notices_in_force
-    _set_modes(places, *modes)
+    set_modes(places, *modes)
     tea = places.brands["tea"]
     with connection.cursor() as cursor:
         rows = {
@@ -134,7 +135,7 @@ def test_every_cell_through_the_orm_and_through_sql(notices_in_force, cast, seei
             for model, facts in rows.items():
                 kind = str(model.wall.kind)
                 allowed = {
-                    key for key, row in facts.items() if _means(by_kind[kind], kind, row, places)
+                    key for key, row in facts.items() if means(by_kind[kind], kind, row, places)
                 }
                 # Imports are figures without a count of people: never shown where cells are small.
                 if by_kind[kind] != "none" and not (
@@ -159,7 +160,7 @@ def _in_order(words: str) -> list[str]:
 def test_strangers_see_nothing_where_the_brand_sees_all(
     notices_in_force, cast, seeing, modes, acme, globex
 ):
-    _set_modes(notices_in_force, *modes)
+    set_modes(notices_in_force, *modes)
     with seeing(cast.brand_manager):
         assert all(model.objects.exists() for model in walled_models())
     with seeing(cast.platform_operator):
@@ -173,7 +174,7 @@ def test_figures_of_the_group_are_hqs_and_leave_small_cells_out(walled_acme, cas
     sql = "SELECT persons FROM members_groupmetric ORDER BY persons"
     group_metric = wall_rows.all_models()[-1]
     for tea, expected in (("member_max", [1, 9, 10, 50]), ("brand_max", [10, 50])):
-        _set_modes(walled_acme, tea, "member_max")
+        set_modes(walled_acme, tea, "member_max")
         for person in (cast.group_admin, cast.analyst):
             with seeing(person):
                 assert [persons for (persons,) in rows_of(sql)] == expected
@@ -190,11 +191,11 @@ def test_hq_cannot_reach_a_small_cell_of_a_closed_brand_by_its_stores(
 ):
     tea = walled_acme.brands["tea"]
     sql = f"SELECT count(*), count(store_id) FROM {table} WHERE brand_id = %s"
-    _set_modes(walled_acme, "member_max", "member_max")
+    set_modes(walled_acme, "member_max", "member_max")
     with seeing(cast.group_admin):
         total, of_stores = rows_of(sql, [tea])[0]
     assert of_stores > 0
-    _set_modes(walled_acme, "brand_max", "member_max")
+    set_modes(walled_acme, "brand_max", "member_max")
     with seeing(cast.group_admin):
         left, of_stores = rows_of(sql, [tea])[0]
     assert of_stores == 0
@@ -205,7 +206,7 @@ def test_a_sibling_reads_averages_only_where_nothing_can_be_subtracted(
     walled_acme, cast, seeing, rows_of
 ):
     sql = "SELECT count(DISTINCT brand_id) FROM members_poolmetric"
-    _set_modes(walled_acme, "member_max", "member_max")
+    set_modes(walled_acme, "member_max", "member_max")
     for person, readable in ((cast.brand_manager, 3), (cast.unit_manager, 0)):
         with seeing(person):
             own = rows_of(sql)
@@ -214,7 +215,7 @@ def test_a_sibling_reads_averages_only_where_nothing_can_be_subtracted(
                 assert rows_of(sql) == [(readable,)]
                 assert rows_of("SELECT count(*) FROM members_profile") == [(0,)]
             assert rows_of(sql) == own
-    _set_modes(walled_acme, "brand_max", "member_max")
+    set_modes(walled_acme, "brand_max", "member_max")
     with seeing(cast.brand_manager), scope.averaging():
         assert rows_of(sql) == [(0,)]
     for person in (cast.group_admin, cast.store_manager, cast.platform_operator):
