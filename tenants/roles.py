@@ -106,6 +106,6 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "members.view_consent",
         }
     ),
-    Role.STORE_MANAGER: _READ | _model("brands", "store", "guide", actions="view"),
+    Role.STORE_MANAGER: _READ | _model("brands", "brand", "store", "guide", actions="view"),
     Role.GUIDE: _READ,
 }

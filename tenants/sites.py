@@ -10,7 +10,7 @@ from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
@@ -20,14 +20,16 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
+from tenants.requests import AdminRequest
 from tenants.roles import Role
 
 View = Callable[..., HttpResponse]
 
 # The admin's own pages that we have elsewhere, or that would look past a page's scope.
 _UNUSED = frozenset({"view_on_site", "password_change_done"})
-# Every logged-in person's, whether this admin knows them or not: Unfold's menu leads there.
-_OWN = frozenset({"logout", "password_change"})
+# Every person's who acts under a grant here, whether this admin knows them or not: Unfold's frame
+# leads there from every page.
+_OWN = frozenset({"logout", "password_change", "search"})
 
 
 class SluiceSite(UnfoldAdminSite):
@@ -39,6 +41,7 @@ class SluiceSite(UnfoldAdminSite):
         return [
             path("logout/", self.logout, name="logout"),
             path("password_change/", self.password_change, name="password_change"),
+            path("search/", self.search, name="search"),
             *(url for url in urls if getattr(url, "name", None) not in _UNUSED | _OWN),
         ]
 
@@ -46,7 +49,7 @@ class SluiceSite(UnfoldAdminSite):
         """Answer 404 to a person who is logged in but has no business in this admin."""
         guarded = super().admin_view(view, cacheable)
 
-        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def inner(request: AdminRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if request.user.is_authenticated and not self.has_permission(request):
                 raise Http404
             return guarded(request, *args, **kwargs)
@@ -54,7 +57,7 @@ class SluiceSite(UnfoldAdminSite):
         return update_wrapper(inner, guarded)
 
     def search(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: AdminRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Find the pages that the person may open, by their names, for the ⌘K palette.
 
@@ -78,7 +81,7 @@ class SluiceSite(UnfoldAdminSite):
     @method_decorator(never_cache)
     @method_decorator(login_not_required)
     def login(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: AdminRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Send to the one login, with its throttling and second factor."""
         after = request.GET.get("next", "")
@@ -88,7 +91,7 @@ class SluiceSite(UnfoldAdminSite):
 
     @method_decorator(login_not_required)
     def logout(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: AdminRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """End the session; by POST only."""
         if request.method != "POST":
@@ -98,7 +101,7 @@ class SluiceSite(UnfoldAdminSite):
 
     @method_decorator(login_not_required)
     def password_change(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: AdminRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Send to the one page that changes a password."""
         return redirect("account_change_password")
@@ -110,7 +113,7 @@ class PlatformSite(SluiceSite):
     site_title = site_header = "Sluice"
     index_title = _("Platform")
 
-    def has_permission(self, request: HttpRequest) -> bool:
+    def has_permission(self, request: AdminRequest) -> bool:
         """Let platform operators in."""
         grant = getattr(request, "grant", None)
         return grant is not None and request.tenant is None and grant.role == Role.PLATFORM_OPERATOR
@@ -122,7 +125,7 @@ class GroupSite(SluiceSite):
     site_title = site_header = "Sluice"
     index_title = _("Administration")
 
-    def has_permission(self, request: HttpRequest) -> bool:
+    def has_permission(self, request: AdminRequest) -> bool:
         """Let everyone in who acts under a grant at this group; pages ask for permissions."""
         return getattr(request, "grant", None) is not None and request.tenant is not None
 
