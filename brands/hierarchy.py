@@ -47,13 +47,14 @@ def tree(visible: Visible) -> list[UnitNode]:
     Units without brands are there for HQ, so that one can see what is still to be filled.
     """
     viewer = visible.viewer
-    open_stores = Q(stores__is_active=True)
+    own = Q() if viewer.is_hq or viewer.brands else Q(stores__in=viewer.stores)
+    open_stores = own & Q(stores__is_active=True)
     brands = (
         Brand.objects.filter(is_active=True)
         .select_related("business_unit")
         .annotate(
             open_total=Count("stores", filter=open_stores, distinct=True),
-            closed_total=Count("stores", filter=Q(stores__is_active=False), distinct=True),
+            closed_total=Count("stores", filter=own & Q(stores__is_active=False), distinct=True),
             guide_total=Count(
                 "stores__guides",
                 filter=open_stores & Q(stores__guides__is_active=True),

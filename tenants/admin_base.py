@@ -9,7 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.forms import BaseModelFormSet, ModelForm
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from tenants import audit
 from tenants.models import AuditEvent, Tenant
+from tenants.requests import AdminRequest
 
 Snapshot = dict[str, Any]
 
@@ -51,10 +52,10 @@ class ScopedRelatedFilter(RelatedDropdownFilter):
     """Offer in a filter only what the related admin would list."""
 
     def field_choices(
-        self, field: models.Field, request: HttpRequest, model_admin: ModelAdmin
+        self, field: models.ForeignKey, request: AdminRequest, model_admin: ModelAdmin
     ) -> list[tuple[Any, str]]:
         """Return the choices that the person's scope holds."""
-        related = model_admin.admin_site._registry.get(field.remote_field.model)
+        related = model_admin.admin_site._registry.get(field.related_model)
         if related is None:
             return []
         return [(row.pk, str(row)) for row in related.get_queryset(request)]
@@ -74,18 +75,18 @@ class AuditedAdmin(ModelAdmin):
 
     # --- Scope ------------------------------------------------------------------------------
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: AdminRequest, obj: Any = None) -> bool:
         """Refuse where rows stay."""
         return not self.never_deleted and super().has_delete_permission(request, obj)
 
     def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
+        self, request: AdminRequest, opts: Any, object_id: str
     ) -> HttpResponse:
         # A stranger must not be able to tell an object out of scope from one that never was.
         raise Http404
 
     def formfield_for_foreignkey(
-        self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any
+        self, db_field: models.ForeignKey, request: AdminRequest, **kwargs: Any
     ) -> Any:
         """Limit the choices to what the person could open in this admin."""
         related = self.admin_site._registry.get(db_field.remote_field.model)
@@ -94,7 +95,7 @@ class AuditedAdmin(ModelAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(
-        self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any
+        self, db_field: models.ManyToManyField, request: AdminRequest, **kwargs: Any
     ) -> Any:
         """Limit the choices to what the person could open in this admin."""
         related = self.admin_site._registry.get(db_field.remote_field.model)
@@ -104,21 +105,22 @@ class AuditedAdmin(ModelAdmin):
 
     # --- Audit ------------------------------------------------------------------------------
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
+    def save_model(self, request: AdminRequest, obj: Any, form: Any, change: Any) -> None:
         """Save, remembering how the row was before."""
         self._remember(request, obj, change)
         super().save_model(request, obj, form, change)
 
-    def _remember(self, request: HttpRequest, obj: models.Model, change: bool) -> None:
+    def _remember(self, request: AdminRequest, obj: models.Model, change: bool) -> None:
         before = snapshot(self.model._default_manager.get(pk=obj.pk)) if change else {}
         request._audit_before = before  # type: ignore[attr-defined]
 
     def save_formset(
-        self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool
+        self, request: AdminRequest, form: ModelForm, formset: BaseModelFormSet, change: bool
     ) -> None:
         """Save the rows of an inline and record each that changed."""
         # Read apart from the forms' own instances, which lose their key when they are deleted.
-        rows = formset.model._default_manager.filter(
+        model: Any = formset.model
+        rows = model._default_manager.filter(
             pk__in=[one.instance.pk for one in formset.initial_forms]
         )
         before = {row.pk: (row, snapshot(row)) for row in rows}
@@ -132,23 +134,23 @@ class AuditedAdmin(ModelAdmin):
             if key in before:
                 self._record(request, "delete", *before[key], {})
 
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_addition(self, request: AdminRequest, obj: Any, message: Any) -> None:
         """Record that a person added a row."""
         self._record(request, "add", obj, {}, snapshot(obj))
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+    def log_change(self, request: AdminRequest, obj: Any, message: Any) -> None:
         """Record that a person changed a row, if anything differs."""
         before = getattr(request, "_audit_before", {})
         self._record(request, "change", obj, before, snapshot(obj))
 
-    def log_deletions(self, request: HttpRequest, queryset: Iterable[models.Model]) -> None:
+    def log_deletions(self, request: AdminRequest, queryset: Iterable[models.Model]) -> None:
         """Record the rows that a person is about to delete."""
         for row in queryset:
             self._record(request, "delete", row, snapshot(row), {})
 
     def _record(
         self,
-        request: HttpRequest,
+        request: AdminRequest,
         act: str,
         row: models.Model,
         before: Snapshot,
@@ -166,7 +168,7 @@ class AuditedAdmin(ModelAdmin):
         )
 
     def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+        self, request: AdminRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the audit's events about this row."""
         row = self.get_object(request, unquote(object_id))
@@ -194,14 +196,14 @@ class AuditedAdmin(ModelAdmin):
 class ReadOnlyAdmin(AuditedAdmin):
     """Show rows that nobody writes by hand."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: AdminRequest) -> bool:
         """Refuse."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: AdminRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: AdminRequest, obj: Any = None) -> bool:
         """Refuse."""
         return False

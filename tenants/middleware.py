@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import DisallowedHost
-from django.db import connection
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotFound
+from django.http import Http404, HttpResponse, HttpResponseNotFound
 from django.shortcuts import redirect
 from django.urls import set_urlconf
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from tenants.accounts import grant_needs_second_factor, has_second_factor
+from tenants.connection import connection
 from tenants.models import Domain, Grant, Tenant
+from tenants.requests import SluiceRequest
 from tenants.selectors import current_grants, enterable_grants
 
-Handler = Callable[[HttpRequest], HttpResponse]
+Handler = Callable[[Any], HttpResponse]
 
 
 class HostMiddleware:
@@ -27,7 +29,7 @@ class HostMiddleware:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: SluiceRequest) -> HttpResponse:
         connection.set_schema_to_public()
         request.tenant = None
         request.host_brand_id = None
@@ -65,7 +67,7 @@ class GrantMiddleware:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: SluiceRequest) -> HttpResponse:
         request.grants = []
         request.grant = None
         if request.user.is_authenticated:
@@ -75,7 +77,7 @@ class GrantMiddleware:
         return self.get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable, args: tuple, kwargs: dict
+        self, request: SluiceRequest, view: Callable, args: tuple, kwargs: dict
     ) -> HttpResponse | None:
         """Refuse a person without a grant here, except on pages anyone may open."""
         if not getattr(view, "login_required", True) or not request.user.is_authenticated:
@@ -84,7 +86,7 @@ class GrantMiddleware:
             raise Http404
         return None
 
-    def _chosen(self, request: HttpRequest) -> Grant | None:
+    def _chosen(self, request: SluiceRequest) -> Grant | None:
         chosen = request.session.get(self.SESSION_KEY)
         for grant in request.grants:
             if grant.pk == chosen:
@@ -98,11 +100,11 @@ class SecondFactorMiddleware:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: SluiceRequest) -> HttpResponse:
         return self.get_response(request)
 
     def process_view(
-        self, request: HttpRequest, view: Callable, args: tuple, kwargs: dict
+        self, request: SluiceRequest, view: Callable, args: tuple, kwargs: dict
     ) -> HttpResponse | None:
         """Send the person to the set-up page, unless the page is part of it or open to all."""
         if not settings.REQUIRE_SECOND_FACTOR or not request.user.is_authenticated:

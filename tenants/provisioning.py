@@ -67,7 +67,8 @@ def schema_parts() -> list[str]:
 @lru_cache(maxsize=1)
 def _table_ddl() -> str:
     with connection.schema_editor(collect_sql=True, atomic=False) as editor:
-        for model in [MigrationRecorder.Migration, *tenant_models()]:
+        tables: list[type[models.Model]] = [MigrationRecorder.Migration, *tenant_models()]
+        for model in tables:
             if not model._meta.auto_created:
                 editor.create_model(model)
     return "\n".join(editor.collected_sql)

@@ -212,7 +212,7 @@ def handoff_create(*, grant: Grant, acting_user: User) -> str:
 
 
 @transaction.atomic
-def handoff_use(*, token: str, tenant: Tenant) -> Handoff:
+def handoff_use(*, token: str, tenant: Tenant | None) -> Handoff:
     """Use up a hand-off and return it with its person and grant. Raises HandoffRefused."""
     now = timezone.now()
     row = Handoff.objects.filter(digest=_digest(token), tenant=tenant)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -10,17 +9,18 @@ from allauth.account import views as account
 from allauth.mfa.base import views as mfa
 from allauth.mfa.recovery_codes import views as recovery
 from allauth.mfa.totp import views as totp
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, re_path
 
-from tenants.access import open_to_strangers
+from tenants.access import View, open_to_strangers
 
 
-def own(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def own(view: View) -> View:
     """Open a page about one's own account: no grant at this host and no second factor needed."""
 
     @wraps(view)
-    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return view(request, *args, **kwargs)
 
     opened.is_open_without_second_factor = True  # type: ignore[attr-defined]

@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -20,6 +19,7 @@ from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, Store
 from brands.wall.visibility import Viewer
 from tenants.admin_base import ScopedRelatedFilter
 from tenants.models import User
+from tenants.requests import AdminRequest
 from tenants.roles import Level
 from tenants.sites import group_site
 
@@ -37,7 +37,7 @@ class StayingAdmin(SpreadsheetAdmin, HierarchyAdmin):
 
     never_deleted = True
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+    def get_form(self, request: AdminRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Say beside the switch why there is no delete button."""
         return _say_it_stays(super().get_form(request, obj, **kwargs))
 
@@ -51,7 +51,7 @@ class BusinessUnitAdmin(SpreadsheetAdmin, HierarchyAdmin):
     list_display = ["name", "code", "brand_count"]
     search_fields = ["name", "code"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[BusinessUnit]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[BusinessUnit]:
         """Add the number of brands."""
         return super().get_queryset(request).annotate(brand_total=Count("brands", distinct=True))
 
@@ -97,7 +97,7 @@ class BrandAdmin(StayingAdmin):
         """Return the viewer's brands, and the brands of the viewer's stores."""
         return Q(pk__in=viewer.brands | viewer.store_brands)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Brand]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[Brand]:
         """Add the numbers of stores, guides and channel accounts."""
         open_stores = Q(stores__is_active=True)
         working = open_stores & Q(stores__guides__is_active=True)
@@ -153,11 +153,11 @@ class StoreAdmin(StayingAdmin):
     search_help_text = _("Search by name, code, city or brand")
     inlines = [GuideInline]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Store | None = None) -> list[str]:
+    def get_readonly_fields(self, request: AdminRequest, obj: Store | None = None) -> list[str]:
         """Keep the brand of a store that exists."""
         return ["brand"] if obj else []
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Store]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[Store]:
         """Add the number of guides."""
         working = Count("guides", filter=Q(guides__is_active=True), distinct=True)
         return super().get_queryset(request).annotate(guide_total=working)
@@ -184,7 +184,7 @@ class GuideAdmin(StayingAdmin):
     autocomplete_fields = ["store"]
 
     def formfield_for_foreignkey(
-        self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any
+        self, db_field: models.ForeignKey, request: AdminRequest, **kwargs: Any
     ) -> Any:
         """Offer as logins only people who have a grant at the store level here."""
         if db_field.name == "user":
@@ -219,7 +219,7 @@ class ChannelAccountAdmin(HierarchyAdmin):
     search_fields = ["name", "external_id", "open_platform_account"]
     search_help_text = _("Search by name, AppID or Open Platform account")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+    def get_form(self, request: AdminRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Let only HQ register an account of the group itself."""
         form = super().get_form(request, obj, **kwargs)
         if "brand" in form.base_fields and not request.visible.viewer.is_hq:

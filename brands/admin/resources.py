@@ -9,13 +9,13 @@ import tablib
 from django.contrib.admin import AdminSite
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from import_export import fields, resources, widgets
 from import_export.instance_loaders import BaseInstanceLoader
 
 from brands.models import Brand, BusinessUnit, Guide, Store
+from tenants.requests import AdminRequest
 
 # Column names as groups write them → ours.
 _NAMES = {
@@ -104,7 +104,7 @@ class KeyedLoader(BaseInstanceLoader):
 class HierarchyResource(resources.ModelResource):
     """Hold one level of the hierarchy, in the person's scope."""
 
-    def __init__(self, rows: QuerySet, site: AdminSite, request: HttpRequest) -> None:
+    def __init__(self, rows: QuerySet, site: AdminSite, request: AdminRequest) -> None:
         super().__init__()
         self._rows, self._site, self._request = rows, site, request
 

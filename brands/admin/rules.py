@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -16,6 +15,7 @@ from brands.admin.scope import HierarchyAdmin
 from brands.models import ModeChange, Notice
 from brands.wall.visibility import Viewer
 from tenants.admin_base import AuditedAdmin, ReadOnlyAdmin
+from tenants.requests import AdminRequest
 from tenants.sites import group_site
 
 
@@ -35,17 +35,17 @@ class NoticeAdmin(AuditedAdmin):
         ),
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[Notice]:
         """Bring the recipients along."""
         return super().get_queryset(request).prefetch_related("recipients")
 
-    def has_change_permission(self, request: HttpRequest, obj: Notice | None = None) -> bool:
+    def has_change_permission(self, request: AdminRequest, obj: Notice | None = None) -> bool:
         """Refuse once the notice is in force: write a new version."""
         in_force = obj is not None and obj.effective_from <= timezone.now()
         return not in_force and super().has_change_permission(request, obj)
 
     def formfield_for_manytomany(
-        self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any
+        self, db_field: models.ManyToManyField, request: AdminRequest, **kwargs: Any
     ) -> Any:
         """Show the brands to tick."""
         kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
 
 from brands.wall.visibility import Viewer
 from tenants.admin_base import AuditedAdmin
+from tenants.requests import AdminRequest
 
 
 class HierarchyAdmin(AuditedAdmin):
@@ -19,7 +19,7 @@ class HierarchyAdmin(AuditedAdmin):
     brand_path = ""
     store_path = ""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: AdminRequest) -> QuerySet:
         """Return the rows in the person's part of the hierarchy."""
         rows = super().get_queryset(request)
         viewer = request.visible.viewer
@@ -32,15 +32,15 @@ class HierarchyAdmin(AuditedAdmin):
             own |= Q(**{f"{self.store_path}__in": viewer.stores})
         return own
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_change_permission(self, request: AdminRequest, obj: Model | None = None) -> bool:
         """Refuse a row outside the person's part, whatever the role permits."""
         return super().has_change_permission(request, obj) and self._holds(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def has_delete_permission(self, request: AdminRequest, obj: Model | None = None) -> bool:
         """Refuse a row outside the person's part, whatever the role permits."""
         return super().has_delete_permission(request, obj) and self._holds(request, obj)
 
-    def _holds(self, request: HttpRequest, obj: Model | None) -> bool:
+    def _holds(self, request: AdminRequest, obj: Model | None) -> bool:
         if obj is None or obj.pk is None or request.visible.viewer.is_hq:
             return True
         return self.get_queryset(request).filter(pk=obj.pk).exists()

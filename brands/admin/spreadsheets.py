@@ -12,7 +12,7 @@ import tablib
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -23,6 +23,7 @@ from import_export.tmp_storages import CacheStorage
 from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
 from tenants import audit
+from tenants.requests import AdminRequest
 
 logger = logging.getLogger(__name__)
 
@@ -184,23 +185,23 @@ class SpreadsheetAdmin(ImportExportMixin):
     tmp_storage_class = CacheStorage
     skip_admin_log = True
 
-    def has_import_permission(self, request: HttpRequest) -> bool:
+    def has_import_permission(self, request: AdminRequest) -> bool:
         """Allow those who may add and change rows."""
         return self.has_add_permission(request) and self.has_change_permission(request)
 
-    def has_export_permission(self, request: HttpRequest) -> bool:
+    def has_export_permission(self, request: AdminRequest) -> bool:
         """Allow those who see the rows."""
         return self.has_view_permission(request)
 
-    def get_import_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
+    def get_import_resource_kwargs(self, request: AdminRequest, **kwargs: Any) -> dict[str, Any]:
         """Bind the resource to the person's scope."""
         return self._scope(request)
 
-    def get_export_resource_kwargs(self, request: HttpRequest, **kwargs: Any) -> dict[str, Any]:
+    def get_export_resource_kwargs(self, request: AdminRequest, **kwargs: Any) -> dict[str, Any]:
         """Bind the resource to the person's scope."""
         return self._scope(request)
 
-    def _scope(self, request: HttpRequest) -> dict[str, Any]:
+    def _scope(self, request: AdminRequest) -> dict[str, Any]:
         return {"rows": self.get_queryset(request), "site": self.admin_site, "request": request}
 
     def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
@@ -214,7 +215,7 @@ class SpreadsheetAdmin(ImportExportMixin):
             raise e
         form.add_error("import_file", f"{e} {_('Nothing was kept.')}")
 
-    def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def process_import(self, request: AdminRequest, **kwargs: Any) -> HttpResponse:
         """Import after the preview; say so where the upload is gone meanwhile."""
         try:
             return super().process_import(request, **kwargs)
@@ -222,7 +223,7 @@ class SpreadsheetAdmin(ImportExportMixin):
             messages.error(request, f"{error} {_('Nothing was changed.')}")
             return redirect(self._import_url())
 
-    def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
+    def process_result(self, result: Result, request: AdminRequest) -> HttpResponse:
         """Record the import as one event, or say that nothing was kept."""
         if result.has_errors() or result.has_validation_errors():
             logger.warning(
@@ -240,7 +241,7 @@ class SpreadsheetAdmin(ImportExportMixin):
             return redirect(self._import_url())
         return super().process_result(result, request)
 
-    def generate_log_entries(self, result: Result, request: HttpRequest) -> None:
+    def generate_log_entries(self, result: Result, request: AdminRequest) -> None:
         """Record one event with the counts."""
         kinds = (
             RowResult.IMPORT_TYPE_NEW,

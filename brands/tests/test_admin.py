@@ -73,6 +73,9 @@ def test_a_unit_manager_finds_the_units_brands(cast, visit, rows):
 
 def test_a_store_manager_finds_the_own_store_only(cast, visit, rows):
     client = visit(cast.store_manager)
+    page = client.get(f"{ADMIN}/brand/").content.decode()
+    assert "Tea House" in page
+    assert "Bakery" not in page
     page = client.get(f"{ADMIN}/store/").content.decode()
     assert "Tea House 1" in page
     assert "Tea House 2" not in page
@@ -154,7 +157,7 @@ def test_a_brand_manager_cannot_register_an_account_of_the_group(cast, visit, ro
         ("analyst", "brand/add/"),
         ("brand_manager", "brand/add/"),
         ("brand_manager", "notice/add/"),
-        ("store_manager", "brand/"),
+        ("store_manager", "brand/add/"),
         ("store_manager", "store/add/"),
         ("guide", "store/"),
         ("group_admin", "modechange/add/"),

@@ -29,6 +29,12 @@ def test_a_brand_manager_sees_the_own_branch_of_the_tree(cast, seeing):
     assert [leaf.brand.code for node in units for leaf in node.brands] == ["tea"]
 
 
+def test_a_store_manager_sees_the_own_store_on_its_branch(cast, seeing):
+    with seeing(cast.store_manager) as opened:
+        ((leaf,),) = [node.brands for node in tree(opened.visible)]
+    assert (leaf.brand.code, leaf.open_stores, leaf.accounts) == ("tea", 1, 0)
+
+
 @pytest.mark.parametrize(
     ("name", "status"),
     [
@@ -37,7 +43,7 @@ def test_a_brand_manager_sees_the_own_branch_of_the_tree(cast, seeing):
         ("unit_manager", 200),
         ("brand_manager", 200),
         ("provider_operator", 200),
-        ("store_manager", 404),
+        ("store_manager", 200),
         ("guide", 404),
         ("outsider", 404),
     ],

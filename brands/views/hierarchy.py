@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from brands.hierarchy import tree
+from brands.wall.request import GroupRequest
 from tenants.access import permission_required
 
 
 @permission_required("brands.view_brand")
 @require_safe
-def hierarchy(request: HttpRequest) -> HttpResponse:
+def hierarchy(request: GroupRequest) -> HttpResponse:
     """Show units, brands and their sizes, as far as the person's part of the hierarchy goes."""
     units = tree(request.visible)
     totals = {

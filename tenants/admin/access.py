@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -23,6 +22,7 @@ from tenants.accounts import send_password_link
 from tenants.admin_base import AuditedAdmin
 from tenants.models import Engagement, Grant, Tenant, User
 from tenants.places import Place, current_places, find_place
+from tenants.requests import AdminRequest
 from tenants.roles import PLATFORM_ROLES, Level, Role
 from tenants.services import GrantRefused, GrantTerms
 from tenants.sites import group_site, platform_site
@@ -56,7 +56,8 @@ class GrantForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # No role is offered first: the strongest would be chosen by not looking.
-        self.fields["role"].choices = [
+        role: Any = self.fields["role"]
+        role.choices = [
             ("", "---------"),
             *((role.value, role.label) for role in Role if role not in self.other_roles),
         ]
@@ -119,13 +120,14 @@ class GroupGrantForm(GrantForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._places = {place.key: place for place in current_places()}
-        place = self.fields["place"]
+        place: Any = self.fields["place"]
         place.choices = _grouped(list(self._places.values()))
         place.widget.choices = place.choices
-        self.fields["engagement"].queryset = Engagement.objects.filter(
+        engagement: Any = self.fields["engagement"]
+        engagement.queryset = Engagement.objects.filter(
             tenant=self.tenant, ends_on__gte=timezone.now().date()
         ).select_related("provider", "tenant")
-        self.fields["engagement"].help_text = _(
+        engagement.help_text = _(
             "For a service provider's person: access then ends with the contract and holds no "
             "contact data unless the contract names it."
         )
@@ -196,11 +198,11 @@ class HoldsFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+    def lookups(self, request: AdminRequest, model_admin: Any) -> list[tuple[str, Any]]:
         """Return the states."""
         return [("all", _("All, ended ones too")), ("ended", _("Ended"))]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Grant]) -> QuerySet[Grant]:
+    def queryset(self, request: AdminRequest, queryset: QuerySet[Grant]) -> QuerySet[Grant]:
         """Keep the grants of the chosen state."""
         ended = Q(valid_until__lte=timezone.now())
         if self.value() == "all":
@@ -235,7 +237,7 @@ class GrantAdmin(AuditedAdmin):
     shown = ["person", "role", "place", "engagement", "valid_from"]
 
     def get_form(
-        self, request: HttpRequest, obj: Grant | None = None, change: bool = False, **kwargs: Any
+        self, request: AdminRequest, obj: Grant | None = None, change: bool = False, **kwargs: Any
     ) -> type[forms.ModelForm]:
         """Ask everything of a new grant, and only its end of an old one."""
         kwargs["form"] = EndForm if obj else self.add_form
@@ -247,16 +249,16 @@ class GrantAdmin(AuditedAdmin):
         form.tenant = request.tenant
         return form
 
-    def get_fields(self, request: HttpRequest, obj: Grant | None = None) -> list[str]:
+    def get_fields(self, request: AdminRequest, obj: Grant | None = None) -> list[str]:
         """Show what was granted, and let its end be changed."""
         return [*self.shown, "valid_until", "reason"] if obj else self.add_fields
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Grant | None = None) -> list[str]:
+    def get_readonly_fields(self, request: AdminRequest, obj: Grant | None = None) -> list[str]:
         """Keep what was granted."""
         return self.shown if obj else []
 
     def save_model(
-        self, request: HttpRequest, obj: Grant, form: forms.ModelForm, change: bool
+        self, request: AdminRequest, obj: Grant, form: forms.ModelForm, change: bool
     ) -> None:
         """Invite the person where they are new, and give the grant."""
         if change:
@@ -272,7 +274,7 @@ class GrantAdmin(AuditedAdmin):
         if not user.has_usable_password():
             send_password_link(request=request, user=user)
 
-    def log_addition(self, request: HttpRequest, obj: Grant, message: Any) -> None:
+    def log_addition(self, request: AdminRequest, obj: Grant, message: Any) -> None:
         """Leave the record to the service."""
 
     @admin.display(description=_("person"), ordering="user__email")
@@ -293,7 +295,7 @@ class GrantAdmin(AuditedAdmin):
         return grant.valid_from <= now and (grant.valid_until is None or grant.valid_until > now)
 
     @admin.action(description=_("End now"), permissions=["change"])
-    def end_now(self, request: HttpRequest, queryset: QuerySet[Grant]) -> None:
+    def end_now(self, request: AdminRequest, queryset: QuerySet[Grant]) -> None:
         """End the chosen grants; their holders' next request finds no access."""
         ended = 0
         for grant in queryset:
@@ -347,6 +349,6 @@ class GroupGrantAdmin(GrantAdmin):
     ]
     list_filter = [HoldsFilter, "role"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[Grant]:
         """Return the grants at this group."""
         return super().get_queryset(request).filter(tenant=request.tenant)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +12,7 @@ from unfold.paginator import InfinitePaginator
 
 from tenants.admin_base import ReadOnlyAdmin
 from tenants.models import AuditEvent
+from tenants.requests import AdminRequest
 from tenants.sites import group_site, platform_site
 
 
@@ -42,7 +42,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "change_list",
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[AuditEvent]:
         """Return the group's own events; on the platform those about the platform's own rows."""
         events = super().get_queryset(request)
         if request.tenant is not None:

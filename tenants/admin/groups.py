@@ -12,7 +12,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Field
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -32,6 +32,7 @@ from tenants.admin_base import AuditedAdmin, ScopedRelatedFilter
 from tenants.models import Domain, Grant, Tenant
 from tenants.places import find_place, place_code
 from tenants.provisioning import tenant_request
+from tenants.requests import AdminRequest
 from tenants.roles import Level
 from tenants.sites import platform_site
 
@@ -54,11 +55,11 @@ class TenantAdmin(AuditedAdmin):
     actions_submit_line = ["try_again", "resume"]
     _wishes = ["name", "schema_name", "currency", "locale", "time_zone", "k"]
 
-    def get_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+    def get_fields(self, request: AdminRequest, obj: Tenant | None = None) -> list[str]:
         """Show the state of a group that was asked for."""
         return ["progress", *self._wishes, "site"] if obj else self._wishes
 
-    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+    def formfield_for_dbfield(self, db_field: Field, request: AdminRequest, **kwargs: Any) -> Any:
         """Offer what the product speaks and the time zones there are; explain the short name."""
         if db_field.name == "locale":
             return forms.ChoiceField(
@@ -82,7 +83,7 @@ class TenantAdmin(AuditedAdmin):
             ) % {"suffix": settings.GROUP_HOST_SUFFIX}
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> list[str]:
+    def get_readonly_fields(self, request: AdminRequest, obj: Tenant | None = None) -> list[str]:
         """Keep the short name: the schema and the host are called so."""
         return ["progress", "schema_name", "site"] if obj else []
 
@@ -100,7 +101,7 @@ class TenantAdmin(AuditedAdmin):
         )
         return [state, suspend, *super().get_urls()]
 
-    def has_provision_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+    def has_provision_permission(self, request: AdminRequest, object_id: object = None) -> bool:
         """Allow those who may set groups up.
 
         A method and no permission's name: for a name Unfold's check would read the database before
@@ -108,7 +109,7 @@ class TenantAdmin(AuditedAdmin):
         """
         return request.user.has_perm("tenants.provision_tenant")
 
-    def state_view(self, request: HttpRequest, tenant_id: int) -> HttpResponse:
+    def state_view(self, request: AdminRequest, tenant_id: int) -> HttpResponse:
         """Return the state alone; the page asks every second while it may change."""
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -117,7 +118,7 @@ class TenantAdmin(AuditedAdmin):
             raise Http404
         return render(request, "tenants/_progress.html", self._progress(tenant))
 
-    def suspend_view(self, request: HttpRequest, tenant_id: int) -> HttpResponse:
+    def suspend_view(self, request: AdminRequest, tenant_id: int) -> HttpResponse:
         """Say in numbers who loses access, and close the group's site on confirmation."""
         if not self.has_provision_permission(request):
             raise PermissionDenied
@@ -167,7 +168,7 @@ class TenantAdmin(AuditedAdmin):
         return format_html('<a class="s-link" href="//{0}/">{0}</a>', tenant.host)
 
     def save_model(
-        self, request: HttpRequest, obj: Tenant, form: forms.ModelForm, change: bool
+        self, request: AdminRequest, obj: Tenant, form: forms.ModelForm, change: bool
     ) -> None:
         """Write a new group down as a wish and let a job fulfil it."""
         if change:
@@ -179,25 +180,25 @@ class TenantAdmin(AuditedAdmin):
         obj.pk = tenant.pk
         obj.refresh_from_db()
 
-    def log_addition(self, request: HttpRequest, obj: Tenant, message: Any) -> None:
+    def log_addition(self, request: AdminRequest, obj: Tenant, message: Any) -> None:
         """Leave the record to the request itself."""
 
     def response_add(
-        self, request: HttpRequest, obj: Tenant, post_url_continue: str | None = None
+        self, request: AdminRequest, obj: Tenant, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Stay on the group's page, where its state is followed."""
         request.POST = request.POST.copy()
         request.POST["_continue"] = "1"
         return super().response_add(request, obj, post_url_continue)
 
-    def get_actions_submit_line(self, request: HttpRequest, object_id: int) -> list[Any]:
+    def get_actions_submit_line(self, request: AdminRequest, object_id: int) -> list[Any]:
         """Offer only the acts that the group's status has room for."""
         tenant = Tenant.objects.filter(pk=object_id).first()
         fitting = {
-            Tenant.Status.FAILED: "try_again",
-            Tenant.Status.REQUESTED: "try_again",
-            Tenant.Status.SUSPENDED: "resume",
-        }.get(Tenant.Status(tenant.status) if tenant else None)
+            "failed": "try_again",
+            "requested": "try_again",
+            "suspended": "resume",
+        }.get(tenant.status if tenant else "")
         return [
             one
             for one in super().get_actions_submit_line(request, object_id)
@@ -205,17 +206,17 @@ class TenantAdmin(AuditedAdmin):
         ]
 
     @action(description=_("Try again"), permissions=["provision"])
-    def try_again(self, request: HttpRequest, obj: Tenant) -> None:
+    def try_again(self, request: AdminRequest, obj: Tenant) -> None:
         """Start the setting up anew."""
         self._move(request, obj, Tenant.Status.REQUESTED, "tenant.retry")
         provision_after_commit(obj)
 
     @action(description=_("Resume the group"), permissions=["provision"])
-    def resume(self, request: HttpRequest, obj: Tenant) -> None:
+    def resume(self, request: AdminRequest, obj: Tenant) -> None:
         """Open the group's site again."""
         self._move(request, obj, Tenant.Status.ACTIVE, "tenant.resume")
 
-    def _move(self, request: HttpRequest, tenant: Tenant, status: str, act: str) -> None:
+    def _move(self, request: AdminRequest, tenant: Tenant, status: str, act: str) -> None:
         before = tenant.status
         tenant.status, tenant.status_note = status, ""
         tenant.save(update_fields=["status", "status_note"])
@@ -294,7 +295,7 @@ class DomainAdmin(AuditedAdmin):
     list_select_related = ["tenant"]
     search_fields = ["domain", "tenant__name"]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Domain | None = None) -> bool:
+    def has_delete_permission(self, request: AdminRequest, obj: Domain | None = None) -> bool:
         """Keep a group's primary host: without it nobody reaches the group."""
         return not (obj and obj.is_primary) and super().has_delete_permission(request, obj)
 

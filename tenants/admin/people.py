@@ -10,7 +10,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -20,6 +19,7 @@ from tenants import services
 from tenants.accounts import send_password_link
 from tenants.admin_base import AuditedAdmin
 from tenants.models import Grant, User
+from tenants.requests import AdminRequest
 from tenants.sites import platform_site
 
 
@@ -50,11 +50,11 @@ class GrantInline(TabularInline):
     tab = True
     show_change_link = True
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: AdminRequest, obj: Any = None) -> bool:
         """Refuse: a grant is given on its own page."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: AdminRequest, obj: Any = None) -> bool:
         """Refuse: a grant is ended on its own page."""
         return False
 
@@ -72,7 +72,7 @@ class UserAdmin(AuditedAdmin):
     actions = ["send_link"]
     inlines = [GrantInline]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[User]:
         """Add how many grants hold now."""
         now = timezone.now()
         holds = Q(grants__valid_from__lte=now) & (
@@ -89,15 +89,15 @@ class UserAdmin(AuditedAdmin):
             )
         )
 
-    def get_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+    def get_fields(self, request: AdminRequest, obj: User | None = None) -> list[str]:
         """Leave the switch out when inviting: an invited person is active."""
         return self.fields if obj else ["email", "name", "language"]
 
-    def get_inlines(self, request: HttpRequest, obj: User | None) -> list[Any]:
+    def get_inlines(self, request: AdminRequest, obj: User | None) -> list[Any]:
         """Show grants once there is someone to hold them."""
         return self.inlines if obj else []
 
-    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: AdminRequest, obj: User, form: ModelForm, change: bool) -> None:
         """Invite a new person by e-mail; keep one's own switch on."""
         if not change:
             user, _is_new = services.user_invite(
@@ -114,7 +114,7 @@ class UserAdmin(AuditedAdmin):
         # An address given up must not bring a password link any more.
         EmailAddress.objects.filter(user=obj).exclude(email__iexact=obj.email).delete()
 
-    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> None:
+    def log_addition(self, request: AdminRequest, obj: User, message: Any) -> None:
         """Leave the record to the invitation itself."""
 
     @admin.display(description=_("grants"), ordering="held")
@@ -128,7 +128,7 @@ class UserAdmin(AuditedAdmin):
         return user.has_app
 
     @admin.action(description=_("Send a link to set a password"), permissions=["change"])
-    def send_link(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+    def send_link(self, request: AdminRequest, queryset: QuerySet[User]) -> None:
         """Send each chosen person an e-mail with a password link."""
         people = list(queryset.filter(is_active=True))
         for user in people:

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from tenants.admin_base import AuditedAdmin, ScopedRelatedFilter
 from tenants.models import Engagement, ServiceProvider
+from tenants.requests import AdminRequest
 from tenants.sites import platform_site
 
 
@@ -37,7 +37,7 @@ class ServiceProviderAdmin(AuditedAdmin):
     search_fields = ["name"]
     inlines = [EngagementInline]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ServiceProvider]:
+    def get_queryset(self, request: AdminRequest) -> QuerySet[ServiceProvider]:
         """Add how many engagements run and how many people act for the provider."""
         today = timezone.now().date()
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -12,24 +12,26 @@ from django.views.decorators.http import require_GET, require_POST
 from tenants import services
 from tenants.access import open_to_strangers
 from tenants.middleware import GrantMiddleware
+from tenants.requests import SluiceRequest
 from tenants.selectors import enterable_grants
 
 
 @open_to_strangers
 @require_POST
-def enter(request: HttpRequest, grant_id: int) -> HttpResponse:
+def enter(request: SluiceRequest, grant_id: int) -> HttpResponse:
     """Send the person to the group of one of their grants, logged in there."""
     grant = next((g for g in enterable_grants(user=request.user) if g.pk == grant_id), None)
     if grant is None:
         raise Http404
     token = services.handoff_create(grant=grant, acting_user=request.user)
-    return redirect(f"{request.scheme}://{grant.tenant.host}/handoff/{token}/")
+    host = grant.tenant.host if grant.tenant else ""
+    return redirect(f"{request.scheme}://{host}/handoff/{token}/")
 
 
 @login_not_required
 @never_cache
 @require_GET
-def arrive(request: HttpRequest, token: str) -> HttpResponse:
+def arrive(request: SluiceRequest, token: str) -> HttpResponse:
     """Log the person in under the grant they chose; a link that is no good changes nothing."""
     try:
         handoff = services.handoff_use(token=token, tenant=request.tenant)
