@@ -82,7 +82,8 @@ def swallows(request: HttpRequest) -> HttpResponse:
 
 def renders(request: HttpRequest) -> TemplateResponse:
     """Give the template querysets that it reads while it is rendered."""
-    template = engines["django"].from_string("{% for row in rows %}{{ row.pk|stringformat:'d' }} {% endfor %}")
+    text = "{% for row in rows %}{{ row.pk|stringformat:'d' }} {% endfor %}"
+    template = engines["django"].from_string(text)
     profile = next(model for model in walled_models() if model._meta.model_name == "profile")
     return TemplateResponse(request, template, {"rows": profile.objects.order_by("pk")})
 
