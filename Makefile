@@ -32,17 +32,18 @@ lint: .venv ## Check style and format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-check: .venv ## Check the system, migrations, types and layers
+check: .venv ## Check the system, migrations, translations, types and layers
 	$(WITH_SERVICES) --scratch -- env DEMO=0 $(PY) manage.py check \
 		--deploy --fail-level WARNING
 	$(WITH_SERVICES) --scratch -- $(PY) manage.py makemigrations --check --dry-run
+	$(WITH_SERVICES) --scratch -- $(PY) manage.py catalogues --check
 	$(WITH_SERVICES) --scratch -- $(PY) -m mypy $(CODE)
 	$(PY) -m pytest config/tests/test_layers.py
 
 bench: .venv ## Run every benchmark
 	@exec $(PY) -m benchmarks $(ARGS)
 
-messages: .venv ## Compile the translations
+messages: .venv ## Extract, merge and compile the translations
 	@exec $(WITH_SERVICES) --scratch -- $(PY) manage.py catalogues $(ARGS)
 
 clean: ## Remove .venv, caches and the tests' services; the demo's data stays

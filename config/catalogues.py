@@ -32,6 +32,12 @@ _STRING = r"""u?('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""
 _CALL = re.compile(
     rf"\b(_|gettext|ngettext|pgettext)\(\s*{_STRING}(?:\s*,\s*{_STRING})?", re.DOTALL
 )
+# What a translation must keep: %(name)s, %s, {name} and HTML tags.
+_HOLE = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w*\}|</?\w[^>]*>")
+
+
+# Its line, the message (with its plural where it has one), its context.
+Found = tuple[int, str | tuple[str, ...], str | None]
 
 
 def po_path(locale: str) -> Path:
@@ -39,18 +45,18 @@ def po_path(locale: str) -> Path:
     return settings.BASE_DIR / "locale" / locale / "LC_MESSAGES" / "django.po"
 
 
-def _in_python(path: Path) -> Iterator[tuple[int, object, object]]:
+def _in_python(path: Path) -> Iterator[Found]:
     with path.open("rb") as file:
         for line, message, _comments, context in extract("python", file, KEYWORDS):
             yield line, message, context
 
 
-def _in_template(path: Path) -> Iterator[tuple[int, object, object]]:
+def _in_template(path: Path) -> Iterator[Found]:
     text = templatize(path.read_text(encoding="utf-8"), origin=str(path))
     for match in _CALL.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
         first = ast.literal_eval(match[2])
-        second = ast.literal_eval(match[3]) if match[3] else None
+        second = ast.literal_eval(match[3]) if match[3] else ""
         if match[1] == "ngettext":
             yield line, (first, second), None
         elif match[1] == "pgettext":
@@ -90,6 +96,9 @@ def merge(locale: str) -> Catalog:
     catalogue.update(template_catalogue(), no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     catalogue.fuzzy = False
+    catalogue.header_comment = f"# {catalogue.locale.english_name} catalogue of Sluice."
+    catalogue.version = "1"
+    catalogue.last_translator = catalogue.language_team = catalogue.msgid_bugs_address = ""
     # A date of today would change the file at every run.
     catalogue.creation_date = catalogue.revision_date = _FIRST_DAY
     return catalogue
@@ -101,8 +110,31 @@ def untranslated(catalogue: Catalog) -> list[str]:
     for message in catalogue:
         texts = message.string if isinstance(message.string, tuple) else (message.string,)
         if message.id and (message.fuzzy or not all(texts)):
-            missing.append(message.id[0] if isinstance(message.id, tuple) else message.id)
+            missing.append(message.id if isinstance(message.id, str) else message.id[0])
     return missing
+
+
+def _holes(text: str) -> set[str]:
+    return set(_HOLE.findall(text))
+
+
+def mismatched(catalogue: Catalog) -> list[str]:
+    """Return the messages whose translation has other placeholders or tags than they have."""
+    wrong = []
+    for message in catalogue:
+        ids = (message.id,) if isinstance(message.id, str) else tuple(message.id)
+        texts = (message.string,) if isinstance(message.string, str) else tuple(message.string)
+        # A singular may leave its number out; a language without one says what the plural says.
+        allowed = [_holes(one) for one in ids]
+        if message.id and any(text and _holes(text) not in allowed for text in texts):
+            wrong.append(ids[0])
+    return wrong
+
+
+def is_compiled(locale: str) -> bool:
+    """Tell whether the .mo file that Django reads says what the .po file says."""
+    path = po_path(locale).with_suffix(".mo")
+    return path.exists() and path.read_bytes() == compiled(load(locale))
 
 
 def compiled(catalogue: Catalog) -> bytes:
@@ -119,4 +151,4 @@ def save(locale: str, catalogue: Catalog) -> None:
     with path.open("wb") as file:
         # File names without lines: a moved line is no change of the catalogue.
         write_po(file, catalogue, width=100, sort_output=True, include_lineno=False)
-    path.with_suffix(".mo").write_bytes(compiled(catalogue))
+    path.with_suffix(".mo").write_bytes(compiled(load(locale)))

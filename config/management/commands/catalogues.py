@@ -26,10 +26,23 @@ class Command(BaseCommand):
             catalogue = catalogues.merge(locale)
             missing = catalogues.untranslated(catalogue)
             if check:
-                if missing:
+                self._refuse(locale, "lack a translation", missing)
+                self._refuse(
+                    locale, "have other placeholders or tags", catalogues.mismatched(catalogue)
+                )
+                if not catalogues.is_compiled(locale):
                     raise CommandError(
-                        f"{locale} lacks {len(missing)} translations: {'; '.join(missing[:20])}"
+                        f"{locale}: django.mo differs from django.po. Nothing was changed; "
+                        "run manage.py catalogues."
                     )
             else:
                 catalogues.save(locale, catalogue)
             self.stdout.write(f"{locale}: {len(catalogue)} messages, {len(missing)} missing")
+
+    def _refuse(self, locale: str, what: str, messages: list[str]) -> None:
+        if messages:
+            named = "\n  ".join(messages[:20])
+            raise CommandError(
+                f"{locale}: {len(messages)} messages {what}. Nothing was changed; correct them in "
+                f"{catalogues.po_path(locale)}, then run manage.py catalogues.\n  {named}"
+            )
