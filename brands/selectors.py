@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import OuterRef, Q, Subquery, Value
@@ -94,14 +95,16 @@ def viewer_of(grant: Grant) -> Viewer:
             is_engaged=is_engaged,
             is_read_only=role is Role.HQ_ANALYST,
         )
+    # The database keeps no grant at the levels below without its place.
+    place_id = cast(int, grant.place_id)
     if level is Level.UNIT:
-        brands = Brand.objects.filter(business_unit_id=grant.place_id).values_list("pk", flat=True)
+        brands = Brand.objects.filter(business_unit_id=place_id).values_list("pk", flat=True)
         return Viewer(brands=frozenset(brands), sees_contact=sees_contact, is_engaged=is_engaged)
     if level is Level.BRAND:
-        brands = Brand.objects.filter(pk=grant.place_id).values_list("pk", flat=True)
+        brands = Brand.objects.filter(pk=place_id).values_list("pk", flat=True)
         return Viewer(brands=frozenset(brands), sees_contact=sees_contact, is_engaged=is_engaged)
     if level is Level.STORE:
-        stores = dict(Store.objects.filter(pk=grant.place_id).values_list("pk", "brand_id"))
+        stores = dict(Store.objects.filter(pk=place_id).values_list("pk", "brand_id"))
         return Viewer(
             stores=frozenset(stores),
             store_brands=frozenset(stores.values()),
@@ -122,6 +125,10 @@ def visible_for_grant(grant: Grant, *, k: int) -> Visible:
 
 def place_exists(*, level: str, place_id: int) -> str | None:
     """Return the name of a unit, brand or store of the current group, or None."""
-    model = {Level.UNIT: BusinessUnit, Level.BRAND: Brand, Level.STORE: Store}[Level(level)]
-    place = model.objects.filter(pk=place_id).first()
+    models: dict[Level, type[BusinessUnit | Brand | Store]] = {
+        Level.UNIT: BusinessUnit,
+        Level.BRAND: Brand,
+        Level.STORE: Store,
+    }
+    place = models[Level(level)].objects.filter(pk=place_id).first()
     return str(place) if place else None

@@ -40,6 +40,7 @@ def mode_change(
     ModeUnchanged when that mode holds already.
     """
     mode = Mode(mode) if mode else ""
+    before: str
     if brand is None:
         if not mode:
             raise ValueError(_("The group always has a mode."))

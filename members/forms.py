@@ -39,7 +39,8 @@ class UploadForm(forms.Form):
     def __init__(self, *args: Any, visible: Visible, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         brands = Brand.objects.filter(pk__in=visible.write_brands, is_active=True)
-        self.fields["brand"].queryset = brands.order_by("code")
+        fields: dict[str, Any] = self.fields
+        fields["brand"].queryset = brands.order_by("code")
 
     def clean_file(self) -> Any:
         """Refuse a file that is larger than imports accept."""

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
 from brands.wall.models import group_walled_models, walled_models
-from brands.wall.policies import policies, privileges, schema_policy
+from brands.wall.policies import policies, privileges, rendering_set, schema_policy
 from tenants.provisioning import tenant_models
 
 # (name, PERMISSIVE or RESTRICTIVE, roles, command, USING, WITH CHECK), as pg_policies gives them.
@@ -78,8 +78,8 @@ def declared_policies(cursor: Any, schema_names: list[str]) -> dict[str, set[Pol
         scratch = f'pg_temp."{table}"'
         cursor.execute(f'CREATE TEMPORARY TABLE "{table}" (LIKE "{homes[table]}"."{table}")')
         for policy in [
-            *policies(model, settings.WALL_RENDERING),
-            schema_policy(f"'{_SCRATCH}'", settings.WALL_RENDERING),
+            *policies(model, rendering_set()),
+            schema_policy(f"'{_SCRATCH}'", rendering_set()),
         ]:
             cursor.execute(policy.sql(scratch))
     cursor.execute("SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()")

@@ -19,7 +19,9 @@ def every_table_is_declared(app_configs: Any, **kwargs: Any) -> list[CheckMessag
     """Refuse a group's model that is neither behind the wall nor says who may touch it."""
     found: list[CheckMessage] = []
     for model in tenant_models():
-        if owner := model._meta.auto_created:
+        # Django keeps here the model whose field made this one.
+        owner: Any = model._meta.auto_created
+        if owner:
             if issubclass(owner, (Walled, GroupWalled)):
                 found.append(
                     Error(

@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 
 from brands.selectors import visible_for_grant
 from brands.wall import scope
+from brands.wall.request import GroupRequest
+from tenants.requests import SluiceRequest
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -23,7 +25,7 @@ class ScopeMiddleware:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: SluiceRequest) -> HttpResponse:
         request.visible = None
         if request.tenant is None or request.grant is None:
             return self.get_response(request)
@@ -44,6 +46,6 @@ class ScopeMiddleware:
                 transaction.set_rollback(True)
         return response
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+    def process_exception(self, request: GroupRequest, exception: Exception) -> None:
         """Note that the view failed, so that nothing it wrote is kept."""
         request.sluice_failed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from django.conf import settings
 from django.db import models
@@ -155,10 +155,15 @@ def schema_statement(rendering: Rendering = "postgresql") -> str:
     )
 
 
+def rendering_set() -> Rendering:
+    """Return the rendering that the settings name."""
+    return cast(Rendering, settings.WALL_RENDERING)
+
+
 def statements() -> list[str]:
     """Return every statement that walls a group's schema, for the current search path."""
     lines = [f'GRANT SELECT ON "django_migrations" TO "{settings.APP_ROLE}";']
     for model in tenant_models():
-        lines += model_statements(model, settings.WALL_RENDERING)
-    lines.append(schema_statement(settings.WALL_RENDERING))
+        lines += model_statements(model, rendering_set())
+    lines.append(schema_statement(rendering_set()))
     return lines

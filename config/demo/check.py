@@ -93,7 +93,7 @@ def _log_in(login: Login) -> Client:
 
 def _pages(progress: Progress) -> list[str]:
     """Follow every link that a role is shown, from its home on; each must answer 200."""
-    problems = []
+    problems: list[str] = []
     for number, login in enumerate(LOGINS):
         progress("Pages of every role", number, len(LOGINS))
         opened = _crawl(_log_in(login), login, problems)

@@ -6,11 +6,12 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members.forms import ColumnsForm, UploadForm
 from members.imports import services
@@ -24,7 +25,7 @@ from tenants.access import permission_required
 _PER_PAGE = 30
 
 
-def _jobs(request: HttpRequest) -> QuerySet[ImportJob]:
+def _jobs(request: GroupRequest) -> QuerySet[ImportJob]:
     """Return the imports a person may know of: their own brands', for HQ what the mode shows."""
     jobs = ImportJob.objects.select_related("brand")
     if request.visible.viewer.is_hq:
@@ -32,14 +33,14 @@ def _jobs(request: HttpRequest) -> QuerySet[ImportJob]:
     return jobs.filter(brand_id__in=request.visible.write_brands)
 
 
-def _own_job(request: HttpRequest, job_id: int) -> ImportJob:
+def _own_job(request: GroupRequest, job_id: int) -> ImportJob:
     """Return an import of a brand the person works for; 404 for any other."""
     return get_object_or_404(
         _jobs(request).filter(brand__in=request.visible.write_brands), pk=job_id
     )
 
 
-def _sees_cells(request: HttpRequest, job: ImportJob) -> bool:
+def _sees_cells(request: GroupRequest, job: ImportJob) -> bool:
     """Tell whether the person may read a file's rows: those of members hold contact data."""
     if job.brand_id not in request.visible.write_brands:
         return False
@@ -51,7 +52,7 @@ def _sees_cells(request: HttpRequest, job: ImportJob) -> bool:
 
 @permission_required("members.view_importjob")
 @require_GET
-def imports(request: HttpRequest) -> HttpResponse:
+def imports(request: GroupRequest) -> HttpResponse:
     """List imports, the newest first."""
     page = Paginator(_jobs(request).order_by("-pk"), _PER_PAGE).get_page(request.GET.get("page"))
     return render(
@@ -66,12 +67,12 @@ def imports(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _may_import(request: HttpRequest) -> bool:
+def _may_import(request: GroupRequest) -> bool:
     return bool(request.visible.write_brands) and request.user.has_perm("members.add_importjob")
 
 
 @permission_required("members.add_importjob")
-def import_upload(request: HttpRequest) -> HttpResponse:
+def import_upload(request: GroupRequest) -> HttpResponse:
     """Take a file and go on to its columns; a file that cannot be read is refused with why."""
     if not _may_import(request):
         raise Http404
@@ -111,7 +112,7 @@ def import_upload(request: HttpRequest) -> HttpResponse:
 
 
 @permission_required("members.add_importjob")
-def import_columns(request: HttpRequest, job_id: int) -> HttpResponse:
+def import_columns(request: GroupRequest, job_id: int) -> HttpResponse:
     """Show the first rows and ask which column is what; then hand the job to the worker."""
     job = _own_job(request, job_id)
     if job.state != ImportJob.State.UPLOADED:
@@ -143,7 +144,7 @@ def import_columns(request: HttpRequest, job_id: int) -> HttpResponse:
     return render(request, "members/import_columns.html", context)
 
 
-def _watched(request: HttpRequest, job: ImportJob) -> dict[str, object]:
+def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
     is_own = job.brand_id in request.visible.write_brands
     may_act = is_own and request.user.has_perm("members.add_importjob")
     return {
@@ -175,7 +176,7 @@ def _rows_per_second(job: ImportJob) -> int | None:
 
 @permission_required("members.view_importjob")
 @require_GET
-def import_watch(request: HttpRequest, job_id: int) -> HttpResponse:
+def import_watch(request: GroupRequest, job_id: int) -> HttpResponse:
     """Show how far an import is and what became of its rows; asked by htmx, that part alone."""
     job = get_object_or_404(_jobs(request), pk=job_id)
     if job.state == ImportJob.State.UPLOADED and job.brand_id in request.visible.write_brands:
@@ -187,7 +188,7 @@ def import_watch(request: HttpRequest, job_id: int) -> HttpResponse:
 
 @permission_required("members.add_importjob")
 @require_POST
-def import_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
+def import_cancel(request: GroupRequest, job_id: int) -> HttpResponse:
     """Ask an import to stop; what it has written stays."""
     job = services.import_cancel(job=_own_job(request, job_id), acting_user=request.user)
     if job.state == ImportJob.State.CANCELLED:
@@ -201,7 +202,7 @@ def import_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
 
 @permission_required("members.add_importjob")
 @require_POST
-def import_again(request: HttpRequest, job_id: int) -> HttpResponse:
+def import_again(request: GroupRequest, job_id: int) -> HttpResponse:
     """Let a stopped import go on where it stopped."""
     job = _own_job(request, job_id)
     try:
@@ -213,7 +214,7 @@ def import_again(request: HttpRequest, job_id: int) -> HttpResponse:
 
 @permission_required("members.view_importjob")
 @require_GET
-def import_rejected(request: HttpRequest, job_id: int) -> HttpResponse:
+def import_rejected(request: GroupRequest, job_id: int) -> FileResponse:
     """Give back the rows that were not imported, with their reasons."""
     job = _own_job(request, job_id)
     if not job.rejected_path or not _sees_cells(request, job):
