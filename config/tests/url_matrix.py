@@ -137,8 +137,8 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 405 405 405 405 405 405 405 405  acting/
 302 404  404 404 404 404 404 404 200 200 200  group/
 302 404  404 404 404 404 404 404 200 200 200  group/panels/<slug:name>/
-302 404  404 404 404 404 200 200 200 200 200  brands/<str:code>/
-302 404  404 404 404 404 200 200 200 200 200  brands/<str:code>/panels/<slug:name>/
+302 404  404 404 404 404 200 200 200 200 200  brands/<slug:code>/
+302 404  404 404 404 404 200 200 200 200 200  brands/<slug:code>/panels/<slug:name>/
 302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/
 302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/panels/<slug:name>/
 302 404  404 404 404 200 200 200 200 200 200  mode/
