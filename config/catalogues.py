@@ -123,7 +123,8 @@ def mismatched(catalogue: Catalog) -> list[str]:
     wrong = []
     for message in catalogue:
         ids = (message.id,) if isinstance(message.id, str) else tuple(message.id)
-        texts = (message.string,) if isinstance(message.string, str) else tuple(message.string)
+        texts = message.string or ""
+        texts = (texts,) if isinstance(texts, str) else tuple(texts)
         # A singular may leave its number out; a language without one says what the plural says.
         allowed = [_holes(one) for one in ids]
         if message.id and any(text and _holes(text) not in allowed for text in texts):

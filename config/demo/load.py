@@ -182,7 +182,6 @@ def _imports(tenant: Tenant, files: GroupFiles, progress: Progress) -> None:
                 with tenant_transaction(tenant), scope.bulk(reason="demo"):
                     job = import_create(brand=brand, kind=kind, path=path, file_name=path.name)
             if not job.is_finished:
-
                 show = partial(_show, progress, step, before, total)
                 job = import_run(tenant=tenant, job_id=job.pk, progress=show, finish=False)
             if job.state != ImportJob.State.DONE or job.rows_rejected:
