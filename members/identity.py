@@ -35,19 +35,21 @@ def hot_profiles() -> int:
 def begin_touching(cursor: CursorWrapper) -> None:
     """Make the empty tables in which a bulk writer notes what `resolve` must look at.
 
-    touched_profile: profiles that are new or whose links changed. touched_identity: identities
-    that gained or lost a profile.
+    touched_profile: profiles whose links changed. touched_identity: identities that gained or lost
+    a profile. arriving_profile: profiles not yet inserted, each with a person of its own, not yet
+    inserted either; `resolve` gives them their persons, so that each is written once.
     """
     stage(cursor, "touched_profile", "profile_id bigint NOT NULL")
     stage(cursor, "touched_identity", "identity_id bigint NOT NULL")
+    stage(cursor, "arriving_profile", "profile_id bigint NOT NULL, person_id bigint NOT NULL")
 
 
 def resolve() -> Resolved:
     """Bring the persons of everything touched up to date.
 
-    Runs in the caller's transaction, which holds the group's answers (members.locks). Leaves the
-    temporary table affected_person (person_id): every person whose profiles it looked at and every
-    new one.
+    Runs in the caller's transaction, which holds the group's answers (members.locks). Leaves in
+    arriving_profile the persons of profiles that the caller inserts now (their persons are there),
+    and in affected_person (person_id) every person it looked at or made.
     """
     with connection.cursor() as cursor:
         _update_hot(cursor)
@@ -95,7 +97,11 @@ def _find_nodes(cursor: CursorWrapper) -> int:
 
     Persons were components before, and only touched links changed, so no edge leaves this set.
     """
-    cursor.execute("ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity")
+    cursor.execute(
+        "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
+        "ANALYZE pg_temp.arriving_profile"
+    )
+    # Persons of arriving profiles are in no other table yet, so nobody else can have them.
     persons = stage_query(
         cursor,
         "affected_person",
@@ -108,14 +114,18 @@ def _find_nodes(cursor: CursorWrapper) -> int:
         JOIN members_identitylink l ON l.identity_id = i.id
         JOIN members_profile p ON p.id = l.profile_id
         WHERE NOT i.is_hot OR i.id IN (SELECT identity_id FROM flipped)
+        UNION ALL
+        SELECT person_id FROM arriving_profile
         """,
     )
     stage_query(
         cursor,
         "node",
         """
-        SELECT p.id AS profile_id, p.person_id, p.id AS label
+        SELECT p.id AS profile_id, p.person_id, p.id AS label, false AS is_arriving
         FROM affected_person a JOIN members_profile p ON p.person_id = a.person_id
+        UNION ALL
+        SELECT profile_id, person_id, profile_id, true FROM arriving_profile
         """,
     )
     stage_query(
@@ -175,7 +185,8 @@ def _choose_persons(cursor: CursorWrapper) -> None:
         """
         SELECT c.label, k.person_id AS kept_id,
             COALESCE(
-                k.person_id, nextval(pg_get_serial_sequence('members_person', 'id'))
+                k.person_id,
+                nextval((SELECT pg_get_serial_sequence('members_person', 'id'))::regclass)
             ) AS person_id
         FROM (SELECT DISTINCT label FROM node) AS c
         LEFT JOIN (
@@ -189,6 +200,8 @@ def _choose_persons(cursor: CursorWrapper) -> None:
         """
         INSERT INTO members_person (id, created_at)
         SELECT person_id, now() FROM target WHERE kept_id IS NULL
+        UNION ALL
+        SELECT t.person_id, now() FROM target t JOIN arriving_profile a USING (person_id)
         """
     )
     cursor.execute("INSERT INTO affected_person SELECT person_id FROM target WHERE kept_id IS NULL")
@@ -196,7 +209,8 @@ def _choose_persons(cursor: CursorWrapper) -> None:
         cursor,
         "moved",
         """
-        SELECT n.profile_id, n.person_id AS from_person_id, t.person_id AS to_person_id, n.label
+        SELECT n.profile_id, n.person_id AS from_person_id, t.person_id AS to_person_id, n.label,
+            n.is_arriving
         FROM node n JOIN target t USING (label) WHERE n.person_id <> t.person_id
         """,
     )
@@ -221,37 +235,57 @@ def _move(cursor: CursorWrapper) -> None:
     )
     cursor.execute(
         """
+        UPDATE arriving_profile a SET person_id = m.to_person_id
+        FROM moved m WHERE a.profile_id = m.profile_id AND m.is_arriving
+        """
+    )
+    cursor.execute(
+        """
         UPDATE members_profile p SET person_id = m.to_person_id
-        FROM moved m WHERE p.id = m.profile_id
+        FROM moved m WHERE p.id = m.profile_id AND NOT m.is_arriving
         """
     )
     cursor.execute(
         """
         UPDATE members_consent c SET person_id = m.to_person_id
-        FROM moved m WHERE c.profile_id = m.profile_id
+        FROM moved m WHERE c.profile_id = m.profile_id AND NOT m.is_arriving
         """
     )
 
 
 def _tidy(cursor: CursorWrapper) -> None:
     """Point identities to their profiles' person; drop persons and identities without profiles."""
+    # Every profile of an affected person is a node, so what no node has, nobody has.
+    stage_query(
+        cursor,
+        "left_person",
+        """
+        SELECT person_id FROM affected_person EXCEPT SELECT person_id FROM target
+        """,
+    )
     stage_query(
         cursor,
         "pointed",
         """
-        SELECT i.id AS identity_id, i.person_id, (
-            SELECT p.person_id FROM members_identitylink l
-            JOIN members_profile p ON p.id = l.profile_id
-            WHERE l.identity_id = i.id LIMIT 1
-        ) AS right_id
+        SELECT i.id AS identity_id, i.person_id, min(t.person_id) AS right_id
+        FROM node n
+        JOIN target t USING (label)
+        JOIN members_identitylink l ON l.profile_id = n.profile_id
+        JOIN members_identity i ON i.id = l.identity_id AND NOT i.is_hot
+        GROUP BY i.id
+        HAVING i.person_id <> min(t.person_id)
+        UNION ALL
+        SELECT i.id, i.person_id, COALESCE(p.person_id, a.person_id)
         FROM members_identity i
-        WHERE (i.person_id IN (SELECT person_id FROM affected_person) AND NOT i.is_hot)
-            OR i.person_id IN (
-                SELECT a.person_id FROM affected_person a
-                WHERE NOT EXISTS (
-                    SELECT 1 FROM members_profile p WHERE p.person_id = a.person_id
-                )
-            )
+        LEFT JOIN LATERAL (
+            SELECT l.profile_id FROM members_identitylink l WHERE l.identity_id = i.id LIMIT 1
+        ) AS l ON true
+        LEFT JOIN members_profile p ON p.id = l.profile_id
+        LEFT JOIN arriving_profile a ON a.profile_id = l.profile_id
+        WHERE (i.is_hot OR l.profile_id IS NULL) AND (
+            i.person_id IN (SELECT person_id FROM left_person)
+            OR i.id IN (SELECT identity_id FROM touched_identity)
+        )
         """,
     )
     cursor.execute(
@@ -264,10 +298,4 @@ def _tidy(cursor: CursorWrapper) -> None:
         "DELETE FROM members_identity i USING pointed d "
         "WHERE i.id = d.identity_id AND d.right_id IS NULL"
     )
-    cursor.execute(
-        """
-        DELETE FROM members_person q USING affected_person a
-        WHERE q.id = a.person_id
-            AND NOT EXISTS (SELECT 1 FROM members_profile p WHERE p.person_id = q.id)
-        """
-    )
+    cursor.execute("DELETE FROM members_person q USING left_person d WHERE q.id = d.person_id")

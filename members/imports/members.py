@@ -55,6 +55,10 @@ _COLUMNS = (
 )
 
 
+# The contact columns of a row that says what the database holds already.
+_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 10))
+
+
 @dataclass(frozen=True)
 class Known:
     """Be what the database knows of a member in the chunk."""
@@ -67,6 +71,14 @@ class Known:
 
 class MemberChunks:
     """Import members of one brand, chunk by chunk."""
+
+    tables = (
+        "members_profile",
+        "members_contact",
+        "members_identity",
+        "members_identitylink",
+        "members_consent",
+    )
 
     def __init__(self, tenant: Tenant, job: ImportJob, columns: dict[str, int]) -> None:
         self.brand_id = job.brand_id
@@ -139,13 +151,17 @@ class MemberChunks:
         if not len(read):
             return counts, read.bad
         with connection.cursor() as cursor:
-            new = self._stage(cursor, read)
-            self._write_profiles(cursor)
-            self._write_identities(cursor)
+            new, has_contacts = self._stage(cursor, read)
+            identity.begin_touching(cursor)
+            if new or has_contacts:
+                self._write_identities(cursor)
             identity.resolve()
+            self._stage_answers(cursor)
+            self._write_profiles(cursor, new)
             self._write_consents(cursor)
             refresh_notices("affected_person")
-            self._write_contacts(cursor)
+            if has_contacts:
+                self._write_contacts(cursor)
             cursor.execute("SELECT count(DISTINCT profile_id) FROM changed_profile")
             counts.updated = cursor.fetchone()[0]
         counts.created = new
@@ -181,15 +197,18 @@ class MemberChunks:
             for number, pk, fingerprint, sealed, g in cursor.fetchall()
         }
 
-    def _stage(self, cursor: CursorWrapper, read: Columns) -> int:
-        """Write the rows into incoming_member; return how many of them are new."""
+    def _stage(self, cursor: CursorWrapper, read: Columns) -> tuple[int, bool]:
+        """Write the rows into incoming_member.
+
+        Return how many of them are new, and whether any brings contact data to write.
+        """
         numbers = read["member_no"]
         known = self._known(cursor, numbers)
         new = len(numbers) - len(known)
         cursor.execute(
             """
-            SELECT nextval(pg_get_serial_sequence('members_profile', 'id')),
-                nextval(pg_get_serial_sequence('members_person', 'id'))
+            SELECT nextval((SELECT pg_get_serial_sequence('members_profile', 'id'))::regclass),
+                nextval((SELECT pg_get_serial_sequence('members_person', 'id'))::regclass)
             FROM generate_series(1, %s)
             """,
             [new],
@@ -198,6 +217,7 @@ class MemberChunks:
         names = ("gender", "store_id", "registered_on", "consent", "consented_on", "generated")
         contact_columns = zip(*(read[name] for name in _CONTACT), strict=True)
         rows = []
+        has_contacts = False
         for line, number, contact, values in zip(
             read.lines,
             numbers,
@@ -210,9 +230,11 @@ class MemberChunks:
             profile, person = (before.profile_id, cells.NULL) if before else next(ids)
             is_given = "f" if consent == _WITHDRAWN else "t"
             notice = self.last_notice if consent == _WITHDRAWN else consent
+            sealed = self._contact(contact, generated, before)
+            has_contacts = has_contacts or sealed is not _SAME_CONTACT
             rows.append(
                 f"{line}\t{profile}\t{person}\t{'f' if before else 't'}\t{number}\t{gender}\t"
-                f"{store}\t{registered}\t{self._contact(contact, generated, before)}\t"
+                f"{store}\t{registered}\t{sealed}\t"
                 f"{notice or cells.NULL}\t{is_given if notice else cells.NULL}\t"
                 f"{consented if notice else cells.NULL}\n"
             )
@@ -220,7 +242,7 @@ class MemberChunks:
         columns = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
         copy_into(cursor, "incoming_member", columns, "".join(rows), joined_by="profile_id, is_new")
         stage(cursor, "changed_profile", "profile_id bigint NOT NULL")
-        return new
+        return new, has_contacts
 
     def _contact(self, texts: tuple[str, ...], generated: str, before: Known | None) -> str:
         """Return a row's contact columns; all empty where the database holds the same already."""
@@ -242,7 +264,7 @@ class MemberChunks:
         text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         fingerprint = _fingerprint(self.keys, generated + text)
         if before and before.fingerprint == fingerprint:
-            return "\t".join(("f", *(cells.NULL,) * 10))
+            return _SAME_CONTACT
         keys = [
             _bytes(identity_key(self.keys, kind, fields[name])) if name in fields else cells.NULL
             for name, kind in _IDENTITIES
@@ -260,23 +282,56 @@ class MemberChunks:
             )
         )
 
-    def _write_profiles(self, cursor: CursorWrapper) -> None:
-        cursor.execute(
-            "INSERT INTO members_person (id, created_at) "
-            "SELECT person_id, now() FROM incoming_member WHERE is_new"
-        )
-        cursor.execute(
-            """
-            INSERT INTO members_profile (id, brand_id, store_id, notice_id, person_id, member_no,
-                is_member, gender, registered_on, orders, sales, created_at, updated_at)
-            SELECT profile_id, %s, store_id, NULL, person_id, member_no, true, gender,
-                registered_on, 0, 0, now(), now()
-            FROM incoming_member WHERE is_new
-            """,
-            [self.brand_id],
-        )
-        has = {name: name in self.columns for name in ("gender", "store_id", "registered_on")}
+    def _stage_answers(self, cursor: CursorWrapper) -> None:
+        """Stage the rows' answers with their persons, and the notice that each person then has."""
         stage_query(
+            cursor,
+            "answer",
+            """
+            SELECT i.profile_id, COALESCE(a.person_id, p.person_id) AS person_id,
+                i.answered_notice_id, i.is_given, i.answered_at
+            FROM incoming_member i
+            LEFT JOIN arriving_profile a ON a.profile_id = i.profile_id
+            LEFT JOIN members_profile p ON p.id = i.profile_id
+            WHERE i.answered_notice_id IS NOT NULL
+            """,
+        )
+        cursor.execute("INSERT INTO affected_person SELECT DISTINCT person_id FROM answer")
+        stage_query(
+            cursor,
+            "current_notice",
+            """
+            SELECT person_id, CASE WHEN is_given THEN answered_notice_id END AS notice_id FROM (
+                SELECT DISTINCT ON (person_id) person_id, is_given, answered_notice_id FROM (
+                    SELECT person_id, is_given, answered_notice_id, answered_at FROM answer
+                    UNION ALL
+                    SELECT c.person_id, c.is_given, c.answered_notice_id, c.answered_at
+                    FROM members_consent c
+                    WHERE c.person_id IN (SELECT person_id FROM affected_person)
+                ) AS every_answer
+                ORDER BY person_id, answered_at DESC, is_given, answered_notice_id DESC
+            ) AS latest
+            """,
+        )
+
+    def _write_profiles(self, cursor: CursorWrapper, new: int) -> None:
+        """Insert new profiles, their persons and notices known, and change those that differ."""
+        if new:
+            cursor.execute(
+                """
+                INSERT INTO members_profile (id, brand_id, store_id, notice_id, person_id,
+                    member_no, is_member, gender, registered_on, orders, sales, created_at,
+                    updated_at)
+                SELECT i.profile_id, %s, i.store_id, n.notice_id, a.person_id, i.member_no, true,
+                    i.gender, i.registered_on, 0, 0, now(), now()
+                FROM incoming_member i
+                JOIN arriving_profile a ON a.profile_id = i.profile_id
+                LEFT JOIN current_notice n ON n.person_id = a.person_id
+                """,
+                [self.brand_id],
+            )
+        has = {name: name in self.columns for name in ("gender", "store_id", "registered_on")}
+        changing = stage_query(
             cursor,
             "changing",
             """
@@ -295,6 +350,8 @@ class MemberChunks:
             """,
             has,
         )
+        if not changing:
+            return
         cursor.execute(
             """
             UPDATE members_profile p SET gender = c.gender, store_id = c.store_id,
@@ -312,12 +369,16 @@ class MemberChunks:
             )
 
     def _write_identities(self, cursor: CursorWrapper) -> None:
-        identity.begin_touching(cursor)
+        """Write identities and links, and note what resolution must look at."""
+        cursor.execute(
+            "INSERT INTO arriving_profile "
+            "SELECT profile_id, person_id FROM incoming_member WHERE is_new"
+        )
         stage_query(
             cursor,
             "incoming_identity",
             """
-            SELECT i.profile_id, i.is_new, k.kind::varchar AS kind, k.key
+            SELECT i.profile_id, i.person_id, k.kind::varchar AS kind, k.key
             FROM incoming_member i
             CROSS JOIN LATERAL (VALUES ('phone', i.phone_key), ('unionid', i.unionid_key),
                 ('card', i.card_key), ('email', i.email_key)) AS k(kind, key)
@@ -327,10 +388,13 @@ class MemberChunks:
         cursor.execute(
             """
             INSERT INTO members_identity (kind, key, person_id, is_hot)
-            SELECT DISTINCT ON (n.kind, n.key) n.kind, n.key, p.person_id, false
-            FROM incoming_identity n JOIN members_profile p ON p.id = n.profile_id
-            ORDER BY n.kind, n.key, p.person_id
-            ON CONFLICT (kind, key) DO NOTHING
+            SELECT DISTINCT ON (n.kind, n.key) n.kind, n.key,
+                COALESCE(n.person_id, p.person_id), false
+            FROM incoming_identity n LEFT JOIN members_profile p ON p.id = n.profile_id
+            WHERE NOT EXISTS (
+                SELECT 1 FROM members_identity i WHERE i.kind = n.kind AND i.key = n.key
+            )
+            ORDER BY n.kind, n.key, n.profile_id
             """
         )
         cursor.execute(
@@ -353,29 +417,24 @@ class MemberChunks:
             ), both_ways AS (
                 SELECT * FROM added UNION ALL SELECT * FROM removed
             ), profiles AS (
-                INSERT INTO touched_profile
-                SELECT profile_id FROM both_ways
-                UNION SELECT profile_id FROM incoming_member WHERE is_new
+                INSERT INTO touched_profile SELECT DISTINCT profile_id FROM both_ways
             )
             INSERT INTO touched_identity SELECT DISTINCT identity_id FROM both_ways
             """
         )
 
     def _write_consents(self, cursor: CursorWrapper) -> None:
-        """Append the answers that are new, and note their persons beside those just resolved."""
+        """Append the answers that are new."""
         cursor.execute(
             """
             WITH added AS (
                 INSERT INTO members_consent (brand_id, store_id, notice_id, person_id, profile_id,
                     answered_notice_id, is_given, answered_at, channel, evidence, created_at)
                 SELECT p.brand_id, p.store_id, p.notice_id, p.person_id, p.id,
-                    i.answered_notice_id, i.is_given, i.answered_at, 'import', '', now()
-                FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
-                WHERE i.answered_notice_id IS NOT NULL
+                    a.answered_notice_id, a.is_given, a.answered_at, 'import', '', now()
+                FROM answer a JOIN members_profile p ON p.id = a.profile_id
                 ON CONFLICT DO NOTHING
-                RETURNING person_id, profile_id
-            ), persons AS (
-                INSERT INTO affected_person SELECT DISTINCT person_id FROM added
+                RETURNING profile_id
             )
             INSERT INTO changed_profile SELECT a.profile_id FROM added a
             JOIN incoming_member i USING (profile_id) WHERE NOT i.is_new

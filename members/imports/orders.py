@@ -36,6 +36,8 @@ _STAGED = (
 class OrderChunks:
     """Import order lines of one brand, chunk by chunk."""
 
+    tables = ("members_order", "members_orderline")
+
     def __init__(self, tenant: Tenant, job: ImportJob, columns: dict[str, int]) -> None:
         zone = ZoneInfo(tenant.time_zone)
         stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
@@ -146,7 +148,9 @@ class OrderChunks:
             cursor,
             "incoming_order",
             """
-            SELECT COALESCE(o.id, nextval(pg_get_serial_sequence('members_order', 'id'))) AS id,
+            SELECT COALESCE(
+                    o.id, nextval((SELECT pg_get_serial_sequence('members_order', 'id'))::regclass)
+                ) AS id,
                 o.id IS NULL AS is_new, s.order_no, l.profile_id, l.ordered_at, s.amount, s.lines,
                 CASE WHEN %(has_store)s THEN l.store_id ELSE o.store_id END AS store_id,
                 p.notice_id, o.profile_id AS old_profile_id, o.store_id AS old_store_id,
