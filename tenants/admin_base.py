@@ -89,19 +89,26 @@ class AuditedAdmin(ModelAdmin):
         self, db_field: models.ForeignKey, request: AdminRequest, **kwargs: Any
     ) -> Any:
         """Limit the choices to what the person could open in this admin."""
-        related = self.admin_site._registry.get(db_field.remote_field.model)
-        if related is not None and "queryset" not in kwargs:
-            kwargs["queryset"] = related.get_queryset(request)
+        kwargs = self._scoped(db_field, request, kwargs)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(
         self, db_field: models.ManyToManyField, request: AdminRequest, **kwargs: Any
     ) -> Any:
         """Limit the choices to what the person could open in this admin."""
-        related = self.admin_site._registry.get(db_field.remote_field.model)
-        if related is not None and "queryset" not in kwargs:
-            kwargs["queryset"] = related.get_queryset(request)
+        kwargs = self._scoped(db_field, request, kwargs)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def _scoped(
+        self,
+        db_field: models.ForeignKey | models.ManyToManyField,
+        request: AdminRequest,
+        options: dict[str, Any],
+    ) -> dict[str, Any]:
+        related = self.admin_site._registry.get(db_field.remote_field.model)
+        if related is None or "queryset" in options:
+            return options
+        return {**options, "queryset": related.get_queryset(request)}
 
     # --- Audit ------------------------------------------------------------------------------
 

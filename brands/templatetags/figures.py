@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import template
@@ -20,21 +21,19 @@ for name in ("money", "number", "percent", "change", "day", "moment"):
 @register.filter
 def money_short(minor: int | None) -> SafeString:
     """Write an amount short; its title holds it in full."""
-    if minor is None:
-        return SafeString(formatting.ABSENT)
-    return format_html(
-        '<span title="{}">{}</span>', formatting.money(minor), formatting.money_short(minor)
-    )
+    return _shortened(minor, formatting.money, formatting.money_short)
 
 
 @register.filter
 def number_short(value: float | None) -> SafeString:
     """Write a count short; its title holds it in full."""
+    return _shortened(value, formatting.number, formatting.number_short)
+
+
+def _shortened(value: Any, full: Callable[[Any], str], short: Callable[[Any], str]) -> SafeString:
     if value is None:
         return SafeString(formatting.ABSENT)
-    return format_html(
-        '<span title="{}">{}</span>', formatting.number(value), formatting.number_short(value)
-    )
+    return format_html('<span title="{}">{}</span>', full(value), short(value))
 
 
 @register.simple_tag

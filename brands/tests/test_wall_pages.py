@@ -8,10 +8,9 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from brands.models import Brand, Notice, Store
+from brands.models import Brand, Store
 from brands.tests import oracle, wall_rows
-from brands.tests.test_wall_property import KINDS
-from brands.tests.test_wall_table import OWN, TABLE, means, set_modes
+from brands.tests.test_wall_table import OWN, TABLE, means, set_modes, write_notices
 from brands.wall import scope
 from brands.wall.models import GroupWalled, Walled
 from members import contacts
@@ -45,18 +44,7 @@ def members(in_acme) -> tuple[wall_rows.Places, list[Member]]:
     with connection.cursor() as cursor:
         places = wall_rows.Places.read(cursor)
     tea = Brand.objects.get(code="tea")
-    for number, group, named, kinds in (
-        (901, True, ("tea", "bakery", "spa"), KINDS),
-        (902, False, ("bakery",), ("profile", "contact")),
-        (903, True, ("tea",), ("profile",)),
-    ):
-        notice = Notice.objects.create(
-            pk=number,
-            version=str(number),
-            names_group=group,
-            **{f"covers_{kind}": kind in kinds for kind in KINDS},
-        )
-        notice.recipients.set([places.brands[code] for code in named])
+    write_notices(places)
     made = []
     with scope.bulk(reason="test"):
         for store in Store.objects.filter(brand=tea):

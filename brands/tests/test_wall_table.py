@@ -96,10 +96,8 @@ def set_modes(places: wall_rows.Places, tea: str, others: str) -> None:
             continue
 
 
-@pytest.fixture
-def notices_in_force(walled_acme):
+def write_notices(places: wall_rows.Places) -> None:
     """Write the three notices that the rows name."""
-    places = walled_acme
     for number, group, named, kinds in (
         (901, True, ("tea", "bakery", "spa"), KINDS),
         (902, False, ("bakery",), ("profile", "contact")),
@@ -112,6 +110,13 @@ def notices_in_force(walled_acme):
             **{f"covers_{kind}": kind in kinds for kind in KINDS},
         )
         notice.recipients.set([places.brands[code] for code in named])
+
+
+@pytest.fixture
+def notices_in_force(walled_acme):
+    """Write the three notices that the rows name."""
+    places = walled_acme
+    write_notices(places)
     return places
 
 

@@ -1,4 +1,4 @@
-"""What tests of imports need: a folder to write files to, and one call that imports one."""
+"""What tests of members need: a switch of the mode, and one call that imports a file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from brands.models import Brand
+from brands.services import mode_change
 from brands.wall import scope
 from members.imports.report import rejected_file
 from members.imports.services import import_create, import_run
 from members.models import ImportJob
+from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
 
@@ -57,6 +59,18 @@ class Importer:
         """Return the rejected rows of a job as the file says them."""
         text = rejected_file(job).read_text("utf-8-sig")
         return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture
+def switch(acme: Tenant) -> Callable[..., None]:
+    """Return a function that sets the group's mode, or a brand's."""
+
+    def to(mode: str, brand: str | None = None) -> None:
+        with tenant_transaction(acme):
+            found = Brand.objects.get(code=brand) if brand else None
+            mode_change(mode=mode, brand=found, acting_user=None)
+
+    return to
 
 
 @pytest.fixture

@@ -6,11 +6,8 @@ import re
 
 import pytest
 
-from brands.models import Brand
 from brands.modes import Mode
-from brands.services import mode_change
 from members.tests.pools import fill, phone_of
-from tenants.context import tenant_transaction
 
 
 def _listed(response) -> list[str]:
@@ -22,18 +19,6 @@ def _listed(response) -> list[str]:
 def pools(acme):
     """Fill tea and bakery: 12 members each, the same persons, the first 8 of them agreeing."""
     return {code: fill(acme, code, members=12, agreeing=8) for code in ("tea", "bakery")}
-
-
-@pytest.fixture
-def switch(acme):
-    """Return a function that sets the group's mode, or a brand's."""
-
-    def to(mode: str, brand: str | None = None) -> None:
-        with tenant_transaction(acme):
-            found = Brand.objects.get(code=brand) if brand else None
-            mode_change(mode=mode, brand=found, acting_user=None)
-
-    return to
 
 
 def test_a_brand_manager_lists_the_own_members_with_masks_and_never_a_whole_name(

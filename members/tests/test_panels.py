@@ -37,18 +37,6 @@ def ask():
     return make
 
 
-@pytest.fixture
-def switch(acme):
-    """Return a function that sets the group's mode, or a brand's."""
-
-    def to(mode: str, brand: str | None = None) -> None:
-        with tenant_transaction(acme):
-            found = Brand.objects.get(code=brand) if brand else None
-            mode_change(mode=mode, brand=found, acting_user=None)
-
-    return to
-
-
 def test_key_figures_of_a_brand_are_those_of_its_facts(acme, cast, seeing, ask):
     fill(acme, "tea", members=12, orders=2)
     fill(acme, "tea", members=3, orders=1, first=100)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from django.db import connection, transaction
 from django_tenants.utils import quote_schema_name
 
+from brands.models import BusinessUnit
+from tenants.context import tenant_transaction
 from tenants.models import AuditEvent, Domain, Tenant
 from tenants.provisioning import tenant_provision
 
@@ -41,3 +43,13 @@ def committed_group(schema_name: str) -> Iterator[Tenant]:
         yield tenant_provision(tenant=tenant)
     finally:
         remove_group(schema_name)
+
+
+@contextmanager
+def two_groups(prefix: str) -> Iterator[tuple[Tenant, Tenant]]:
+    """Give two committed groups that each know their own name."""
+    with committed_group(f"{prefix}_one") as one, committed_group(f"{prefix}_two") as two:
+        for tenant in (one, two):
+            with tenant_transaction(tenant):
+                BusinessUnit.objects.create(code=tenant.schema_name, name=tenant.name)
+        yield one, two

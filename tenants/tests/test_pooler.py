@@ -24,7 +24,7 @@ from brands.wall import scope
 from brands.wall.visibility import Viewer, visibility
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
-from tenants.tests.committed import committed_group
+from tenants.tests.committed import two_groups
 
 pytestmark = pytest.mark.pooler
 # Debian keeps it where an ordinary person's PATH does not look.
@@ -33,17 +33,10 @@ _ROUNDS = 100
 
 
 @pytest.fixture(scope="module")
-def groups(django_db_setup, django_db_blocker) -> Iterator[list[Tenant]]:
+def groups(django_db_setup, django_db_blocker) -> Iterator[tuple[Tenant, Tenant]]:
     """Give two committed groups that each know their own name."""
-    with (
-        django_db_blocker.unblock(),
-        committed_group("pooled_one") as one,
-        committed_group("pooled_two") as two,
-    ):
-        for tenant in (one, two):
-            with tenant_transaction(tenant):
-                BusinessUnit.objects.create(code=tenant.schema_name, name=tenant.name)
-        yield [one, two]
+    with django_db_blocker.unblock(), two_groups("pooled") as both:
+        yield both
 
 
 def _free_port() -> int:
@@ -133,7 +126,7 @@ def _connect(address: dict) -> psycopg.Connection:
     )
 
 
-def _side_by_side(groups: list[Tenant], work: Callable[[Tenant], list[str]]) -> list[str]:
+def _side_by_side(groups: tuple[Tenant, Tenant], work: Callable[[Tenant], list[str]]) -> list[str]:
     """Let four clients work at once, two for each group; return what they read wrongly."""
     wrong: list[str] = []
     failed: list[BaseException] = []

@@ -11,7 +11,7 @@ from django.db import ProgrammingError, connection, transaction
 from brands.models import Brand, BusinessUnit
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
-from tenants.tests.committed import committed_group
+from tenants.tests.committed import two_groups
 
 PATH = "SELECT current_schemas(false)"
 
@@ -19,15 +19,8 @@ PATH = "SELECT current_schemas(false)"
 @pytest.fixture(scope="module")
 def groups(django_db_setup, django_db_blocker) -> Iterator[tuple[Tenant, Tenant]]:
     """Give two committed groups, outside any transaction of the tests' own."""
-    with (
-        django_db_blocker.unblock(),
-        committed_group("wrapper_one") as one,
-        committed_group("wrapper_two") as two,
-    ):
-        for tenant in (one, two):
-            with tenant_transaction(tenant):
-                BusinessUnit.objects.create(code=tenant.schema_name, name=tenant.name)
-        yield one, two
+    with django_db_blocker.unblock(), two_groups("wrapper") as both:
+        yield both
 
 
 @pytest.fixture
