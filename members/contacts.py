@@ -7,6 +7,7 @@ import json
 import os
 import re
 import unicodedata
+from functools import lru_cache
 
 import phonenumbers
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -70,9 +71,18 @@ def find_keys(keys: GroupKeys, text: str, region: str = "CN") -> dict[str, bytes
 
 def seal(keys: GroupKeys, fields: dict[str, str]) -> bytes:
     """Return contact fields encrypted with the group's data key (AES-256-GCM, random nonce)."""
+    return seal_text(keys, json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
+
+
+def seal_text(keys: GroupKeys, text: str) -> bytes:
+    """Return the JSON of contact fields encrypted, as `seal` does."""
     nonce = os.urandom(12)
-    text = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-    return nonce + AESGCM(keys.data).encrypt(nonce, text, None)
+    return nonce + _cipher(keys.data).encrypt(nonce, text.encode(), None)
+
+
+@lru_cache(maxsize=64)
+def _cipher(key: bytes) -> AESGCM:
+    return AESGCM(key)
 
 
 def unseal(keys: GroupKeys, contact: Contact) -> dict[str, str]:
@@ -82,7 +92,7 @@ def unseal(keys: GroupKeys, contact: Contact) -> dict[str, str]:
 
 def open_sealed(keys: GroupKeys, blob: bytes) -> dict[str, str]:
     """Return the contact fields of a sealed blob."""
-    return json.loads(AESGCM(keys.data).decrypt(blob[:12], blob[12:], None))
+    return json.loads(_cipher(keys.data).decrypt(blob[:12], blob[12:], None))
 
 
 def mask_name(name: str) -> str:

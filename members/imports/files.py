@@ -157,14 +157,14 @@ def _eight_bit(path: Path, start: bytes) -> str:
         if not text.isascii():
             found = len(_LONE.findall(text))
             broken += found
-            wide += sum(map(str.__gt__, text, "\x7f" * len(text))) - found
+            wide += _count_wide(text) - found
     if broken == 0 or broken * 10 < wide:
         return "utf-8"
     broken, wide = 0, 0
     for text in _decoded(path, "gb18030", "replace"):
         if not text.isascii():
             broken += text.count("\ufffd")
-            wide += sum(map(str.__gt__, text, "\x7f" * len(text)))
+            wide += _count_wide(text)
     if broken == 0 or broken * 100 < wide:
         return "gb18030"
     raise ImportRefused(
@@ -173,6 +173,11 @@ def _eight_bit(path: Path, start: bytes) -> str:
             "imported. Save it as CSV (UTF-8) and import that file."
         )
     )
+
+
+def _count_wide(text: str) -> int:
+    """Return how many characters are not ASCII."""
+    return len(text) - len(text.encode("ascii", "ignore"))
 
 
 def _decoded(path: Path, encoding: str, errors: str) -> Iterator[str]:

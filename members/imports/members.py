@@ -276,7 +276,7 @@ class MemberChunks:
                 cells.escape(contacts.mask_phone(fields["phone"]) if "phone" in fields else ""),
                 cells.escape(contacts.mask_email(fields.get("email", ""))[:120]),
                 _bytes(fingerprint),
-                _bytes(contacts.seal(self.keys, fields)),
+                _bytes(contacts.seal_text(self.keys, text)),
                 *keys,
                 generated,
             )
