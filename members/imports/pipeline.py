@@ -39,8 +39,9 @@ _ANALYSE_BEFORE = frozenset({1, 4, 16, 64, 256, 1024, 4096})
 class Writer(Protocol):
     """Write chunks of one kind of rows."""
 
-    # What the chunks join with; its statistics decide the plans.
-    tables: tuple[str, ...]
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Name what the chunks join with; its statistics decide the plans."""
 
     def write(self, chunk: Chunk) -> tuple[Counts, list[BadRow]]:
         """Write a chunk in the caller's transaction; return counts and rejected rows."""
