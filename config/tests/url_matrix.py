@@ -68,12 +68,12 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 302 302 302 302 302 302 302 302  admin/brands/businessunit/<path:object_id>/
 302 404  404 405 405 405 405 405 405 405 405  admin/brands/brand/process_import/
 302 404  404 404 404 404 404 404 404 404 200  admin/brands/brand/import/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/brand/export/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/brand/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/brand/export/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/brand/
 302 404  404 404 404 404 404 404 404 404 200  admin/brands/brand/add/
-302 404  404 404 404 404 200 200 200 200 200  admin/brands/brand/<path:object_id>/history/
+302 404  404 404 200 404 200 200 200 200 200  admin/brands/brand/<path:object_id>/history/
 302 404  404 404 404 404 404 404 404 404 404  admin/brands/brand/<path:object_id>/delete/
-302 404  404 404 404 404 200 200 200 200 200  admin/brands/brand/<path:object_id>/change/
+302 404  404 404 200 404 200 200 200 200 200  admin/brands/brand/<path:object_id>/change/
 302 404  404 302 302 302 302 302 302 302 302  admin/brands/brand/<path:object_id>/
 302 404  404 405 405 405 405 405 405 405 405  admin/brands/store/process_import/
 302 404  404 404 404 200 200 200 200 404 200  admin/brands/store/import/
@@ -143,7 +143,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/panels/<slug:name>/
 302 404  404 404 404 200 200 200 200 200 200  mode/
 302 404  404 404 404 404 404 404 404 404 302  mode/confirm/
-302 404  404 404 404 200 200 200 200 200 200  hierarchy/
+302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
@@ -160,7 +160,7 @@ PLATFORM = _table(r"""
 anon out plat gui sto sib pro bra uni ana  HQ
 405 405  405 405 405 405 405 405 405 405 405  admin/logout/
 302 302  302 302 302 302 302 302 302 302 302  admin/password_change/
-302 404  200 404 404 404 404 404 404 404 404  admin/search/
+302 404  200 404 404 404 200 404 404 404 404  admin/search/
 302 404  200 404 404 404 404 404 404 404 404  admin/
 302 302  302 302 302 302 302 302 302 302 302  admin/login/
 302 404  404 404 404 404 404 404 404 404 404  admin/autocomplete/
