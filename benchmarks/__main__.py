@@ -11,7 +11,7 @@ from importlib import import_module
 from benchmarks.database import own_services
 from config.embedded import EmbeddedError
 
-# Each is a module here with DEFAULT_ROWS and run(rows) → Report.
+# Each is a module here with DEFAULT_ROWS, LEAST_ROWS and run(rows) → Report.
 MEASURES = ("provision", "import_members", "wall", "switch")
 
 
@@ -22,15 +22,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, help="how many rows, each measure's own default else")
     parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
     options = parser.parse_args(arguments)
-    if options.rows is not None and options.rows < 1000:
-        parser.error("--rows: at least 1000, so that a share of each brand and store exists.")
     names = [options.name] if options.name else list(MEASURES)
     reports = []
     try:
         with own_services():
             for name in names:
                 measure = import_module(f"benchmarks.{name}")
-                report = measure.run(options.rows or measure.DEFAULT_ROWS)
+                rows = measure.DEFAULT_ROWS if options.rows is None else options.rows
+                report = measure.run(max(rows, measure.LEAST_ROWS))
                 reports.append(report.json())
                 if not options.json:
                     print(report.text(), end="\n\n", flush=True)

@@ -22,9 +22,10 @@ from members.models import ImportJob, Person, Profile
 from members.rollups import finish_pending
 from tenants.context import tenant_transaction
 
-DEFAULT_ROWS = 100_000
-ROUNDS = 4
-PEER_ROWS = 2_000
+DEFAULT_ROWS = 30_000
+LEAST_ROWS = 1_000
+ROUNDS = 3
+PEER_ROWS = 1_000
 PEER_ROUNDS = 2
 # In an order that foreign keys allow.
 _TABLES = (

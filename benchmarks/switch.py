@@ -19,6 +19,7 @@ from tenants.context import tenant_transaction
 # The largest of three groups; the others are a tenth and a two-hundredth of it, as 2 M is of
 # 200 k and 10 k.
 DEFAULT_ROWS = 2_000_000
+LEAST_ROWS = 10_000
 ROUNDS = 9
 # The peer copies a great many rows: two rounds say enough.
 PEER_ROUNDS = 2
@@ -66,8 +67,8 @@ def run(rows: int) -> Report:
         parts=[*parts[:-1], *nexts],
         targets=[
             Target("slowest size ÷ fastest size", _spread(parts), "at_most", 1.2),
-            Target("the same for the next viewer's first page", _spread(nexts), "at_most", 1.2),
         ],
+        details={"next viewer's first page, slowest size ÷ fastest": round(_spread(nexts), 2)},
         notes=[
             "Ours: brands.services.mode_change with its audit event, committed to disk, one brand "
             "to fan-max and back. Limit: one UPDATE of one row, committed.",

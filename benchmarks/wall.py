@@ -33,6 +33,8 @@ from members.models import (
 from tenants.context import tenant_transaction
 
 DEFAULT_ROWS = 200_000
+# So that every brand has members, and the lists more than one page.
+LEAST_ROWS = 10_000
 ROUNDS = 8
 # A round runs its query again and again for about this long, and at least twice.
 ROUND_SECONDS = 0.08
