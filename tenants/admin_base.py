@@ -119,7 +119,7 @@ class AuditedAdmin(ModelAdmin):
 
     def _remember(self, request: AdminRequest, obj: models.Model, change: bool) -> None:
         before = snapshot(self.model._default_manager.get(pk=obj.pk)) if change else {}
-        request._audit_before = before  # type: ignore[attr-defined]
+        request._audit_before = before
 
     def save_formset(
         self, request: AdminRequest, form: ModelForm, formset: BaseModelFormSet, change: bool

@@ -85,7 +85,7 @@ class WalledQuerySet(models.QuerySet):
 
     def _raw_delete(self, using: str | None) -> int:
         scope.current()
-        return super()._raw_delete(using)  # type: ignore[misc]
+        return super()._raw_delete(using)
 
     _raw_delete.alters_data = True  # type: ignore[attr-defined]
 
