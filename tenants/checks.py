@@ -30,15 +30,18 @@ def app_role_is_bound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                     id="sluice.E002",
                 )
             )
+        # A member of an owner is an owner to row-level security, or can become it.
         cursor.execute(
-            "SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') "
-            "AND pg_get_userbyid(relowner) = %s",
+            "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.rolname = %s "
+            "WHERE c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER') "
+            "AND c.relnamespace <> ALL (ARRAY['pg_catalog', 'information_schema']::regnamespace[])",
             [settings.APP_ROLE],
         )
         if cursor.fetchone()[0]:
             found.append(
                 Error(
-                    f"The role {settings.APP_ROLE} owns tables: an owner is not bound by policies.",
+                    f"The role {settings.APP_ROLE} owns tables, or is a member of a role that "
+                    "does: an owner is not bound by policies.",
                     id="sluice.E003",
                 )
             )
@@ -63,3 +66,12 @@ def app_role_is_bound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def refuse_unbound() -> None:
+    """End a web process whose role the wall would not bind, before it answers anyone."""
+    found = [message for message in app_role_is_bound(None) if message.is_serious()]
+    connection.close()
+    if found:
+        reasons = " ".join(str(message.msg) for message in found)
+        raise SystemExit(f"{reasons} No request was served. `manage.py check` says more.")
