@@ -1,12 +1,13 @@
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
+from django.utils.translation import gettext_lazy as _
 
 
 class BrandsConfig(AppConfig):
     """The hierarchy, the wall and the mode (a group's schema)."""
 
     name = "brands"
-    verbose_name = "Brands"
+    verbose_name = _("Brands")
 
     def ready(self) -> None:
         """Register the wall's part of every schema, its checks, and every app's panels."""

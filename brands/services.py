@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from brands.models import Brand, Generation, ModeChange
 from brands.modes import Mode
@@ -22,7 +23,12 @@ class ModeUnchanged(ValueError):
 
 def seed_group(tenant: Tenant) -> None:
     """Start a new group closed: brand-max until its HQ decides otherwise."""
-    ModeChange.objects.create(mode=Mode.BRAND_MAX, decided_by_name="system", reason="Initial mode")
+    # Kept in English; pages translate what no person wrote.
+    ModeChange.objects.create(
+        mode=Mode.BRAND_MAX,
+        decided_by_name=gettext_noop("system"),
+        reason=gettext_noop("Initial mode"),
+    )
 
 
 @transaction.atomic

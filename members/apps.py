@@ -1,11 +1,12 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class MembersConfig(AppConfig):
     """Members, their identities, contacts, consents and orders (a group's schema)."""
 
     name = "members"
-    verbose_name = "Members"
+    verbose_name = _("Members")
 
     def ready(self) -> None:
         """Give every new group its keys."""

@@ -6,6 +6,7 @@ import re
 import zoneinfo
 from typing import Any, ClassVar
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
@@ -13,6 +14,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
@@ -109,6 +111,12 @@ class Tenant(TenantMixin):
 class Domain(DomainMixin):
     """Bind a host to a group and, where set, to one of its brands."""
 
+    # The first three are the mixin's, with names that can be translated.
+    domain = models.CharField(_("host"), max_length=253, unique=True, db_index=True)
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, db_index=True, related_name="domains", verbose_name=_("group")
+    )
+    is_primary = models.BooleanField(_("primary"), default=True, db_index=True)
     # The brand lives in the group's schema, so this is its number and no foreign key.
     brand_id = models.BigIntegerField(_("brand"), null=True, blank=True)
 
@@ -276,14 +284,24 @@ class Grant(models.Model):
         verbose_name=_("group"),
     )
     provider = models.ForeignKey(
-        ServiceProvider, models.CASCADE, null=True, blank=True, related_name="grants"
+        ServiceProvider,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="grants",
+        verbose_name=_("provider"),
     )
     # Unit, brand or store: its number in the group's schema, by level; null at other levels.
     place_id = models.BigIntegerField(_("place"), null=True, blank=True)
     # Kept beside the number so that lists need not enter the group's schema.
     place_name = models.CharField(_("place"), max_length=120, blank=True)
     engagement = models.ForeignKey(
-        Engagement, models.CASCADE, null=True, blank=True, related_name="grants"
+        Engagement,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="grants",
+        verbose_name=_("engagement"),
     )
     valid_from = models.DateTimeField(_("from"), default=timezone.now)
     valid_until = models.DateTimeField(_("until"), null=True, blank=True)
@@ -363,11 +381,16 @@ class AuditEvent(models.Model):
     user_name = models.CharField(_("who"), max_length=120)
     role = models.CharField(_("as"), max_length=200, blank=True)
     engagement = models.ForeignKey(
-        Engagement, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
+        Engagement,
+        models.DO_NOTHING,
+        null=True,
+        db_constraint=False,
+        related_name="+",
+        verbose_name=_("engagement"),
     )
     action = models.CharField(_("act"), max_length=60)
     target_type = models.CharField(_("kind"), max_length=60, blank=True)
-    target_id = models.CharField(max_length=60, blank=True)
+    target_id = models.CharField(_("number"), max_length=60, blank=True)
     target_name = models.CharField(_("what"), max_length=200, blank=True)
     changes = models.JSONField(_("changes"), default=dict)
 
@@ -382,3 +405,25 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_name}: {self.action} {self.target_name}"
+
+    @property
+    def change_rows(self) -> list[tuple[str, Any, Any]]:
+        """Return field, before and after, in the reader's language where the model knows it."""
+        try:
+            options = apps.get_model(self.target_type)._meta if self.target_type else None
+        except LookupError:
+            options = None
+        fields = {field.name: field for field in options.fields} if options else {}
+        rows = []
+        for name, (before, after) in self.changes.items():
+            field = fields.get(name)
+            label = field.verbose_name if field else gettext(name.replace("_", " "))
+            words: dict[Any, Any] = {True: gettext("yes"), False: gettext("no")}
+            words.update(field.flatchoices if field else ())
+            rows.append((str(label), _worded(before, words), _worded(after, words)))
+        return rows
+
+
+def _worded(value: Any, words: dict[Any, Any]) -> Any:
+    # Numbers stay: 1 == True for a dictionary.
+    return words.get(value, value) if isinstance(value, str | bool) else value

@@ -55,7 +55,7 @@ class NoticeAdmin(AuditedAdmin):
     def named(self, notice: Notice) -> str:
         """Name the recipients."""
         names = [brand.name for brand in notice.recipients.all()]
-        return ", ".join([*([str(_("the group"))] if notice.names_group else []), *names])
+        return " · ".join([*([str(_("the group"))] if notice.names_group else []), *names])
 
     @admin.display(description=_("kinds of data"))
     def covered(self, notice: Notice) -> str:
@@ -65,7 +65,7 @@ class NoticeAdmin(AuditedAdmin):
             (notice.covers_contact, _("contact data")),
             (notice.covers_activity, _("activity")),
         ]
-        return ", ".join(str(word) for covers, word in kinds if covers)
+        return " · ".join(str(word) for covers, word in kinds if covers)
 
 
 @admin.register(ModeChange, site=group_site)

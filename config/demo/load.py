@@ -13,6 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
 from brands.modes import Mode
@@ -206,14 +207,16 @@ def _modes(tenant: Tenant, plan: dict) -> None:
         # The first change is the seed every group starts with.
         if ModeChange.objects.count() > 1:
             return
-        mode_change(mode=_MODES[plan["mode"]], acting_user=None, reason="The demo's mode")
+        mode_change(
+            mode=_MODES[plan["mode"]], acting_user=None, reason=gettext_noop("The demo's mode")
+        )
         for row in plan["brands"]:
             if row["mode"]:
                 mode_change(
                     mode=_MODES[row["mode"]],
                     brand=Brand.objects.get(code=row["code"]),
                     acting_user=None,
-                    reason="The demo's override",
+                    reason=gettext_noop("The demo's override"),
                 )
 
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.paginator import InfinitePaginator
@@ -21,7 +22,7 @@ from tenants.sites import group_site, platform_site
 class AuditEventAdmin(ReadOnlyAdmin):
     """Show who did what, as which role; a group sees its own events only."""
 
-    list_display = ["at", "user_name", "role", "action", "target_name", "change_list"]
+    list_display = ["at", "who", "role", "action", "target_name", "change_list"]
     list_display_links = ["at"]
     # The audit only grows: no page counts it.
     paginator = InfinitePaginator
@@ -32,7 +33,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     search_help_text = _("Search by person, act or what it was done to")
     fields = [
         "at",
-        "user_name",
+        "who",
         "role",
         "engagement",
         "action",
@@ -49,7 +50,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
             return events.filter(tenant=request.tenant)
         return events.filter(Q(tenant=None) | Q(target_type__startswith="tenants."))
 
+    @admin.display(description=_("who"), ordering="user_name")
+    def who(self, event: AuditEvent) -> str:
+        """Name the person; what no person did is kept in English."""
+        return event.user_name if event.user_id else gettext(event.user_name)
+
     @admin.display(description=_("changes"))
     def change_list(self, event: AuditEvent) -> SafeString:
         """Write the changes as words."""
-        return render_to_string("tenants/_changes.html", {"changes": event.changes})
+        return render_to_string("tenants/_changes.html", {"rows": event.change_rows})
