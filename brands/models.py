@@ -15,6 +15,8 @@ from brands.modes import Mode
 READ_ONLY = "SELECT"
 APPEND_ONLY = "SELECT, INSERT"
 READ_WRITE = "SELECT, INSERT, UPDATE, DELETE"
+# Walled rows name it without a constraint, so a deletion would leave them to nobody.
+KEPT = "SELECT, INSERT, UPDATE"
 OWNER_ONLY = ""
 
 code_validator = RegexValidator(
@@ -43,7 +45,7 @@ class BusinessUnit(models.Model):
 class Brand(models.Model):
     """Be one brand of the group, the owner of one pool of fans and members."""
 
-    app_privileges = READ_WRITE
+    app_privileges = KEPT
 
     code = models.CharField(_("code"), max_length=40, unique=True, validators=[code_validator])
     name = models.CharField(_("name"), max_length=120)
@@ -71,7 +73,7 @@ class Brand(models.Model):
 class Store(models.Model):
     """Be one shop of a brand."""
 
-    app_privileges = READ_WRITE
+    app_privileges = KEPT
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="stores", verbose_name=_("brand"))
     code = models.CharField(_("code"), max_length=40, validators=[code_validator])
@@ -99,7 +101,7 @@ class Store(models.Model):
 class Guide(models.Model):
     """Be a person working for a store (导购)."""
 
-    app_privileges = READ_WRITE
+    app_privileges = KEPT
 
     store = models.ForeignKey(Store, models.PROTECT, related_name="guides", verbose_name=_("store"))
     staff_no = models.CharField(_("staff number"), max_length=40)
