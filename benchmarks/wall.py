@@ -177,13 +177,17 @@ def _compiled(name: str, visible: Visible, make: Any) -> Query:
 
 
 def _part(group: Group, query: Query) -> Part:
+    found_rows: set[int] = set()
+
     def timed() -> float:
-        """Return seconds per execution, after one that warms caches."""
+        """Return seconds per execution, after one that warms caches and checks the answer."""
         with connection.cursor() as cursor:
             once = time.perf_counter()
             cursor.execute(query.sql, query.params)
-            cursor.fetchall()
+            found_rows.add(len(cursor.fetchall()))
             once = time.perf_counter() - once
+            assert len(found_rows) == 1, f"{query.name}: {found_rows} rows"
+            assert 0 not in found_rows, f"{query.name} finds nothing"
             times = max(2, min(400, round(ROUND_SECONDS / once)))
             with stopwatch() as watch:
                 for _ in range(times):
