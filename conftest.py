@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.test import Client
 from django.test.utils import setup_databases
 from django.utils import timezone
@@ -21,7 +21,7 @@ from brands.wall import scope
 from tenants.context import tenant_transaction
 from tenants.migration import migrate_public
 from tenants.models import Engagement, Grant, ServiceProvider, Tenant, User
-from tenants.provisioning import tenant_provision
+from tenants.provisioning import schema_parts, tenant_provision
 from tenants.roles import Level, Role
 
 PASSWORD = "a long enough passphrase"
@@ -59,8 +59,18 @@ def django_db_setup(django_db_setup, django_db_blocker):
             setup_databases(verbosity=0, interactive=False, keepdb=True, aliases={"default"})
         migrate_public()
         for schema_name, name in (("acme", "Acme Group"), ("globex", "Globex Group")):
-            if not Tenant.objects.filter(schema_name=schema_name).exists():
+            tenant = Tenant.objects.filter(schema_name=schema_name).first()
+            if tenant is None:
                 _build_group(schema_name, name)
+                continue
+            # A database kept from an earlier run gets today's policies and privileges; for new
+            # tables it is made anew with --create-db.
+            with (
+                suppress(ProgrammingError),
+                tenant_transaction(tenant),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("\n".join(schema_parts()))
 
 
 def _build_group(schema_name: str, name: str) -> None:

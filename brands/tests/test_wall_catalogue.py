@@ -46,6 +46,12 @@ def test_the_database_check_tells_a_difference(db, rows_of):
     assert checks.the_database_is_as_declared(None, databases=None) == []
 
 
+def test_the_database_check_waits_for_the_first_migration(db, rows_of):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE tenants_tenant RENAME TO not_yet")
+    assert checks.the_database_is_as_declared(None, databases=["default"]) == []
+
+
 def test_no_table_of_a_group_lies_in_the_public_schema(db, rows_of):
     tables = {model._meta.db_table for model in tenant_models()}
     public = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connection
 
 from brands.wall import catalogue
 from brands.wall.models import GroupWalled, Walled, WalledQuerySet
@@ -80,6 +81,11 @@ def the_database_is_as_declared(
     # Only the owner role may ask the server to write the declared policies down.
     if not databases or "default" not in databases or settings.SLUICE_PROCESS != "bulk":
         return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [f"public.{Tenant._meta.db_table}"])
+        if cursor.fetchone()[0] is None:
+            # Before the first migration there is no group whose wall could be wrong.
+            return []
     schemas = list(
         Tenant.objects.filter(
             status__in=[Tenant.Status.ACTIVE, Tenant.Status.SUSPENDED]
