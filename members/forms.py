@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from brands.models import Brand
 from brands.wall.visibility import Visible
@@ -29,6 +30,8 @@ class UploadForm(forms.Form):
     )
     file = forms.FileField(
         label=gettext_lazy("File"),
+        # Unfold's script looks for the parts of its own widget beside every file field.
+        widget=UnfoldAdminFileFieldWidget,
         help_text=gettext_lazy(
             "CSV with headings in its first line, in UTF-8, UTF-16 or GB18030; commas, semicolons "
             "or tabs. From Excel: Save as, CSV UTF-8."
