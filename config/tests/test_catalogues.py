@@ -9,7 +9,7 @@ from babel.messages.catalog import Catalog
 from django.core.management import CommandError, call_command
 from django.utils.translation import gettext, ngettext, override
 
-from config import catalogues
+from config import catalogues, package_messages
 from config.management.commands.catalogues import LOCALES
 
 
@@ -59,6 +59,12 @@ def test_django_speaks_chinese_with_one_form_for_one_and_many() -> None:
 def test_our_words_win_over_those_of_the_packages() -> None:
     with override("zh-hans"):
         assert gettext("Group") == "集团"
+
+
+def test_what_packages_leave_in_english_is_chinese_here() -> None:
+    words = [*package_messages.UNFOLD, *package_messages.IMPORT_EXPORT, *package_messages.DJANGO]
+    with override("zh-hans"):
+        assert [word for word in words if gettext(word) == word] == []
 
 
 @pytest.mark.usefixtures("copied")

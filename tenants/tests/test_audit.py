@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils.translation import override
 
 from tenants import audit
 from tenants.models import AuditEvent
@@ -51,3 +52,27 @@ def test_an_event_names_the_person_the_role_the_group_and_the_engagement(cast, s
     assert event.role == "Brand manager · Tea House"
     assert event.engagement == user.acting_grant.engagement
     assert (event.target_type, event.target_name) == ("tenants.tenant", "Acme Group")
+
+
+def test_changes_are_read_in_the_readers_language() -> None:
+    event = AuditEvent(
+        target_type="tenants.grant",
+        changes={
+            "role": ["hq_analyst", "hq_admin"],
+            "valid_until": [None, "2026-11-21"],
+            "is_active": [True, False],
+            "rows": [1, 0],
+        },
+    )
+    with override("zh-hans"):
+        assert event.change_rows == [
+            ("角色", "总部分析师", "总部管理员"),
+            ("截止", None, "2026-11-21"),
+            ("is active", "是", "否"),
+            ("rows", 1, 0),
+        ]
+
+
+def test_changes_of_a_model_that_is_gone_are_read_as_written() -> None:
+    event = AuditEvent(target_type="gone.model", changes={"some_field": ["a", "b"]})
+    assert event.change_rows == [("some field", "a", "b")]
