@@ -78,6 +78,7 @@ IMPORT_EXPORT = (
     _("Select all"),
     _("Value could not be parsed."),
 )
+ALLAUTH = (_("Two-Factor Authentication"),)
 DJANGO = (
     _("%(model)s instance with %(field)s %(value)r is not a valid choice."),
     _("Add %s"),
