@@ -102,7 +102,8 @@ def import_start(
         acting_user=acting_user,
         action="import.start",
         target=locked,
-        changes={"columns": ["", locked.mapping]},
+        # Not the headings: those of a file without a heading line are its first member.
+        changes={"columns": ["", sorted(locked.mapping)]},
     )
     import_enqueue(locked)
     return locked

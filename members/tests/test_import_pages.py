@@ -213,3 +213,19 @@ def test_the_audit_holds_no_contact_data(acme, upload):
     assert "13800138000" not in events
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert not Profile.objects.exists()
+
+
+def test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file(
+    acme, upload, visit, cast
+):
+    client, response = upload("M1,13800138000\nM2,13800138001\n")
+    client.post(response.url, {"column-0": "member_no", "column-1": "phone"})
+    assert AuditEvent.objects.get(action="import.start").changes == {
+        "columns": ["", ["member_no", "phone"]]
+    }
+    watched = f"/imports/{job_of(acme).pk}/"
+    assert "13800138000" in client.get(watched).content.decode()
+    for person in (cast.group_admin, cast.provider_operator):
+        page = visit(person).get(watched)
+        assert page.status_code == 200
+        assert "13800138000" not in page.content.decode(), person

@@ -160,10 +160,11 @@ def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
         and not job.is_cancel_asked,
         "may_start": may_act and job.state == ImportJob.State.FAILED,
         "has_rejected": bool(job.rows_rejected) and _sees_cells(request, job),
+        # A file without a heading line has its first member for headings: they are cells too.
         "columns": [
             (field.label, job.mapping[field.name])
             for field in FIELDS[job.kind]
-            if field.name in job.mapping
+            if field.name in job.mapping and _sees_cells(request, job)
         ],
     }
 
