@@ -168,3 +168,16 @@ def test_a_provider_reads_that_the_contract_leaves_contact_data_out(cast, visit)
     response = visit(cast.provider_operator).get("/visibility/")
     tea = next(cells for brand, _mode, cells in response.context["mine"] if brand.code == "tea")
     assert [str(cell["sight"]) for cell in tea] == ["All", "All", "Nothing", "Nothing", "All"]
+
+
+def test_a_brand_reads_why_its_own_mode_changed_and_not_why_a_siblings_did(acme, cast, visit):
+    with tenant_transaction(acme):
+        for code, why in (("tea", "Joint venture"), ("spa", "To be sold")):
+            brand = Brand.objects.get(code=code)
+            mode_change(mode=Mode.BRAND_MAX, brand=brand, acting_user=None, reason=why)
+    page = visit(cast.brand_manager).get("/mode/").content.decode()
+    assert "Joint venture" in page
+    assert "To be sold" not in page
+    everything = visit(cast.group_admin).get("/mode/").content.decode()
+    assert "Joint venture" in everything
+    assert "To be sold" in everything

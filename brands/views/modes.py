@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -85,9 +86,14 @@ def mode(request: GroupRequest) -> HttpResponse:
     """Show today's mode of the group and of each brand, the history, and a form to change it."""
     default, overrides = selectors.group_mode(), selectors.brand_overrides()
     brands = list(Brand.objects.select_related("business_unit").order_by("code"))
+    decisions = ModeChange.objects.select_related("brand")
+    viewer = request.visible.viewer
+    if not viewer.is_hq:
+        # Why HQ keeps a sibling apart is between the two of them.
+        decisions = decisions.filter(Q(brand=None) | Q(brand__in=viewer.brands))
     history = [
         (row, row.mode == (overrides.get(row.brand_id, "") if row.brand_id else default))
-        for row in ModeChange.objects.select_related("brand")[:HISTORY_ROWS]
+        for row in decisions[:HISTORY_ROWS]
     ]
     form = None
     if request.user.has_perm("brands.add_modechange"):
