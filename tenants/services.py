@@ -93,6 +93,9 @@ def grant_check(*, user: User | None, terms: GrantTerms, acting_user: User | Non
     if user is None:
         return
     acting = acting_user.acting_grant if acting_user and acting_user.pk == user.pk else None
+    if acting is not None and acting.tenant_id is not None:
+        # HQ sees of each brand what its mode says; a brand's own role would see all of it.
+        raise GrantRefused(_("Nobody gives a grant to themselves. Ask another admin."))
     if (
         acting is not None
         and acting.role == Role.PLATFORM_OPERATOR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django import forms
@@ -187,9 +188,20 @@ class PlatformGrantForm(GrantForm):
 class EndForm(forms.ModelForm):
     """Change when a grant ends and why; everything else is a new grant."""
 
+    acting_user: User
+
     class Meta:
         model = Grant
         fields = ["valid_until", "reason"]
+
+    def clean_valid_until(self) -> dt.datetime | None:
+        """Refuse a person who would prolong a grant of their own."""
+        until: dt.datetime | None = self.cleaned_data["valid_until"]
+        before = self.initial["valid_until"]
+        is_longer = before is not None and (until is None or until > before)
+        if is_longer and self.instance.user_id == self.acting_user.pk:
+            raise ValidationError(_("Nobody prolongs a grant of their own. Ask another admin."))
+        return until
 
 
 class HoldsFilter(admin.SimpleListFilter):

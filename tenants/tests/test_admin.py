@@ -16,6 +16,7 @@ from tenants.models import (
     Tenant,
     User,
 )
+from tenants.places import current_places
 from tenants.roles import Level, Role
 
 PLATFORM = "platform.localhost"
@@ -366,3 +367,39 @@ def test_the_platforms_audit_leaves_out_what_happens_inside_groups(operator, acm
     page = operator.get(f"{ADMIN}/auditevent/").content.decode()
     assert "about" in page
     assert "inside" not in page
+
+
+def test_nobody_lets_themselves_into_a_brand(cast, acme, visit):
+    with tenant_transaction(acme):
+        places = {place.code: place.key for place in current_places()}
+    client = visit(cast.group_admin)
+    own = grant_fields(email=cast.group_admin.email, role=Role.BRAND_MANAGER, place=places["spa"])
+    answer = client.post(f"{ADMIN}/grant/add/", own)
+    assert "to themselves" in str(answer.context["adminform"].form.errors)
+    assert cast.group_admin.grants.count() == 1
+    others = {**own, "email": cast.second_admin.email}
+    assert client.post(f"{ADMIN}/grant/add/", others).status_code == 302
+    assert cast.second_admin.grants.filter(role=Role.BRAND_MANAGER).exists()
+
+
+def test_nobody_prolongs_a_grant_of_their_own(operator, cast, acme, visit):
+    soon = timezone.now() + dt.timedelta(hours=2)
+
+    def emergency(user):
+        return Grant.objects.create(
+            user=user, role=Role.HQ_ADMIN, level=Level.GROUP, tenant=acme, valid_until=soon
+        )
+
+    own, others = emergency(cast.platform_operator), emergency(cast.guide)
+    endless = {"valid_until_0": "", "valid_until_1": "", "reason": "More time"}
+    answer = operator.post(f"{ADMIN}/grant/{own.pk}/change/", endless)
+    assert "of their own" in str(answer.context["adminform"].form.errors)
+    earlier = {"valid_until_0": "2020-01-02", "valid_until_1": "00:00:00", "reason": "Done"}
+    own.valid_from = soon - dt.timedelta(days=3650)
+    own.save(update_fields=["valid_from"])
+    assert operator.post(f"{ADMIN}/grant/{own.pk}/change/", earlier).status_code == 302
+    own.refresh_from_db()
+    assert own.valid_until < timezone.now()
+    assert operator.post(f"{ADMIN}/grant/{others.pk}/change/", endless).status_code == 302
+    others.refresh_from_db()
+    assert others.valid_until is None
