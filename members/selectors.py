@@ -112,7 +112,8 @@ def siblings_of(profile: Profile) -> list[Profile]:
     """Return the same person's memberships of other brands, as far as the wall shows them."""
     return list(
         Profile.objects.filter(person_id=profile.person_id)
-        .exclude(pk=profile.pk)
+        # Two members of one brand may be joined by what only a brand out of sight knows of them.
+        .exclude(brand_id=profile.brand_id)
         .select_related("brand", "store")
         .order_by("brand__code", "id")
     )

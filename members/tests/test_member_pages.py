@@ -7,7 +7,10 @@ import re
 import pytest
 
 from brands.modes import Mode
+from brands.wall import scope
+from members.models import Profile
 from members.tests.pools import fill, phone_of
+from tenants.context import tenant_transaction
 
 
 def _listed(response) -> list[str]:
@@ -225,3 +228,15 @@ def test_the_banner_counts_own_and_shared_members(pools, cast, visit, switch):
     )
     switch(Mode.BRAND_MAX)
     assert "Of 3 brands you see figures only." in banner(cast.group_admin)
+
+
+def test_what_only_a_sibling_knows_joins_no_two_members_on_a_page(pools, acme, cast, visit):
+    one, other = pools["tea"][:2]
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        person = Profile.objects.get(pk=one).person_id
+        Profile.objects.filter(pk=other).update(person_id=person)
+    for person in (cast.brand_manager, cast.group_admin):
+        text = visit(person).get(f"/members/{one}/").content.decode()
+        assert f"/members/{other}/" not in text
+    # What a viewer sees of both brands is joined as before.
+    assert f"/members/{pools['bakery'][0]}/" in text
