@@ -192,10 +192,10 @@ def fill_orders(group: Group) -> None:
         execute(
             """
             INSERT INTO members_poolmetric (brand_id, store_id, notice_id, members, persons,
-                orders, lines, sales, buyers, repeat_buyers, smallest_count)
+                buyers, repeat_buyers, smallest_count)
             SELECT brand_id, store_id, NULL, count(*) FILTER (WHERE is_member),
-                count(DISTINCT person_id), sum(orders), sum(orders), sum(sales),
-                count(*) FILTER (WHERE orders > 0), count(*) FILTER (WHERE orders > 1), count(*)
+                count(DISTINCT person_id), count(*) FILTER (WHERE orders > 0),
+                count(*) FILTER (WHERE orders > 1), count(*)
             FROM members_profile GROUP BY GROUPING SETS ((brand_id, store_id), (brand_id))
             """
         )

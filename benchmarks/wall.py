@@ -131,7 +131,7 @@ def _queries(group: Group, rows: int) -> list[Query]:
             (
                 "group KPI",
                 hq,
-                lambda: PoolMetric.objects.filter(store=None).values("brand", "members", "sales"),
+                lambda: PoolMetric.objects.filter(store=None).values("brand", "members", "buyers"),
             ),
             (
                 "brand comparison",

@@ -95,10 +95,10 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         "WHERE members > 0 OR persons > 0",
         f"SELECT * FROM ({rollups.POOL_PEOPLE}) AS x WHERE members > 0 OR persons > 0",  # noqa: S608
     ),
-    "pool sales": (
-        "SELECT brand_id, store_id, orders, lines, sales, buyers, repeat_buyers "
-        "FROM members_poolmetric WHERE orders > 0",
-        rollups.POOL_SALES,
+    "pool buyers": (
+        "SELECT brand_id, store_id, buyers, repeat_buyers "
+        "FROM members_poolmetric WHERE buyers > 0",
+        rollups.POOL_BUYERS,
     ),
     "group figures": (
         "SELECT brands::bigint, persons::bigint FROM members_groupmetric",

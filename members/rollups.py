@@ -42,13 +42,11 @@ POOL_PEOPLE = """
     GROUP BY GROUPING SETS ((brand_id), (brand_id, store_id))
     HAVING GROUPING(store_id) = 1 OR store_id IS NOT NULL
 """
-POOL_SALES = """
-    SELECT brand_id, store_id, sum(orders)::integer AS orders, sum(lines)::integer AS lines,
-        sum(sales)::bigint AS sales, count(*)::integer AS buyers,
+POOL_BUYERS = """
+    SELECT brand_id, store_id, count(*)::integer AS buyers,
         (count(*) FILTER (WHERE orders >= 2))::integer AS repeat_buyers
     FROM (
-        SELECT brand_id, store_id, GROUPING(store_id) AS is_brand, count(*) AS orders,
-            sum(lines) AS lines, sum(amount) AS sales
+        SELECT brand_id, store_id, GROUPING(store_id) AS is_brand, count(*) AS orders
         FROM members_order o
         WHERE brand_id = ANY(%(brands)s)
         GROUP BY GROUPING SETS ((brand_id, profile_id), (brand_id, store_id, profile_id))
@@ -182,29 +180,28 @@ def _finish_pools(cursor: CursorWrapper) -> None:
     stage_query(cursor, "pool_people", POOL_PEOPLE)
     cursor.execute("SELECT COALESCE(array_agg(DISTINCT brand_id), '{}') FROM pending_day")
     brands = cursor.fetchone()[0]
-    stage_query(cursor, "pool_sales", POOL_SALES, {"brands": brands})
+    stage_query(cursor, "pool_buyers", POOL_BUYERS, {"brands": brands})
     stage_query(
         cursor,
         "pool",
         """
-        SELECT brand_id, store_id, members, persons, orders, lines, sales, buyers, repeat_buyers,
+        SELECT brand_id, store_id, members, persons, buyers, repeat_buyers,
             COALESCE(LEAST(NULLIF(members, 0), NULLIF(persons, 0), NULLIF(buyers, 0),
-                NULLIF(repeat_buyers, 0)), 0) AS smallest_count
+                NULLIF(repeat_buyers, 0), NULLIF(abs(members - buyers), 0),
+                NULLIF(buyers - repeat_buyers, 0)), 0) AS smallest_count
         FROM (
             SELECT k.brand_id, k.store_id, COALESCE(p.members, 0) AS members,
-                COALESCE(p.persons, 0) AS persons,
-                COALESCE(s.orders, o.orders, 0) AS orders, COALESCE(s.lines, o.lines, 0) AS lines,
-                COALESCE(s.sales, o.sales, 0) AS sales, COALESCE(s.buyers, o.buyers, 0) AS buyers,
+                COALESCE(p.persons, 0) AS persons, COALESCE(s.buyers, o.buyers, 0) AS buyers,
                 COALESCE(s.repeat_buyers, o.repeat_buyers, 0) AS repeat_buyers
             FROM (
                 SELECT brand_id, store_id FROM pool_people
-                UNION SELECT brand_id, store_id FROM pool_sales
+                UNION SELECT brand_id, store_id FROM pool_buyers
                 UNION SELECT brand_id, store_id FROM members_poolmetric
-                    WHERE orders <> 0 AND brand_id <> ALL(%(brands)s)
+                    WHERE buyers <> 0 AND brand_id <> ALL(%(brands)s)
             ) AS k
             LEFT JOIN pool_people p ON p.brand_id = k.brand_id
                 AND p.store_id IS NOT DISTINCT FROM k.store_id
-            LEFT JOIN pool_sales s ON s.brand_id = k.brand_id
+            LEFT JOIN pool_buyers s ON s.brand_id = k.brand_id
                 AND s.store_id IS NOT DISTINCT FROM k.store_id
             LEFT JOIN members_poolmetric o ON o.brand_id = k.brand_id
                 AND o.store_id IS NOT DISTINCT FROM k.store_id
@@ -224,16 +221,14 @@ def _finish_pools(cursor: CursorWrapper) -> None:
     cursor.execute(
         """
         INSERT INTO members_poolmetric AS m (brand_id, store_id, notice_id, members, persons,
-            orders, lines, sales, buyers, repeat_buyers, smallest_count)
-        SELECT brand_id, store_id, NULL, members, persons, orders, lines, sales, buyers,
-            repeat_buyers, smallest_count FROM pool
+            buyers, repeat_buyers, smallest_count)
+        SELECT brand_id, store_id, NULL, members, persons, buyers, repeat_buyers, smallest_count
+        FROM pool
         ON CONFLICT (brand_id, store_id) DO UPDATE SET members = excluded.members,
-            persons = excluded.persons, orders = excluded.orders, lines = excluded.lines,
-            sales = excluded.sales, buyers = excluded.buyers,
+            persons = excluded.persons, buyers = excluded.buyers,
             repeat_buyers = excluded.repeat_buyers, smallest_count = excluded.smallest_count
-        WHERE (m.members, m.persons, m.orders, m.lines, m.sales, m.buyers, m.repeat_buyers,
-            m.smallest_count) IS DISTINCT FROM (excluded.members, excluded.persons,
-            excluded.orders, excluded.lines, excluded.sales, excluded.buyers,
+        WHERE (m.members, m.persons, m.buyers, m.repeat_buyers, m.smallest_count)
+            IS DISTINCT FROM (excluded.members, excluded.persons, excluded.buyers,
             excluded.repeat_buyers, excluded.smallest_count)
         """
     )

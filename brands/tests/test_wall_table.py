@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from brands.models import Brand, Notice
@@ -12,7 +13,7 @@ from brands.services import ModeUnchanged, mode_change
 from brands.tests import oracle, wall_rows
 from brands.tests.test_wall_property import KINDS
 from brands.wall import scope
-from brands.wall.models import walled_models
+from brands.wall.models import Walled, walled_models
 from brands.wall.visibility import Kind, Sight, Viewer, visibility
 
 ALL_KINDS = tuple(str(kind) for kind in Kind)
@@ -205,6 +206,14 @@ def test_hq_cannot_reach_a_small_cell_of_a_closed_brand_by_its_stores(
         left, of_stores = rows_of(sql, [tea])[0]
     assert of_stores == 0
     assert left < total
+
+
+def test_no_figure_of_all_days_lets_hq_subtract_the_days_it_may_not_see():
+    """A pool counts people alone: sales of all days less those seen would be those hidden."""
+    daily = {field.name for field in apps.get_model("members.DailyMetric")._meta.fields}
+    pool = {field.name for field in apps.get_model("members.PoolMetric")._meta.fields}
+    walled = {field.name for field in Walled._meta.get_fields()}
+    assert (daily & pool) - walled == {"id", "buyers"}
 
 
 def test_a_sibling_reads_averages_only_where_nothing_can_be_subtracted(

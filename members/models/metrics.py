@@ -41,19 +41,21 @@ class DailyMetric(Walled):
 
 
 class PoolMetric(Walled):
-    """Count everything of a store, or of a whole brand where there is no store, up to now."""
+    """Count the people of a store, or of a whole brand where there is no store, up to now.
+
+    No sales here: all sales less those of the days that HQ sees of a brand-max brand would be
+    those of the days that it must not see.
+    """
 
     wall = Wall(Kind.METRICS, counted="smallest_count")
 
     members = models.IntegerField(_("members"))
     persons = models.IntegerField(_("persons"))
-    orders = models.IntegerField(_("orders"))
-    lines = models.IntegerField(_("lines"))
-    sales = models.BigIntegerField(_("sales"))
     buyers = models.IntegerField(_("buyers"))
     # Buyers with two orders or more.
     repeat_buyers = models.IntegerField(_("repeat buyers"))
-    # The smallest of the counts of people above that is not zero: what small cells are judged by.
+    # The smallest count of people that is not zero, of those above and of what is left when one
+    # is taken from the next (members who never bought, buyers who came once).
     smallest_count = models.IntegerField()
 
     class Meta(Walled.Meta):

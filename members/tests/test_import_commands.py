@@ -87,7 +87,7 @@ def test_a_stopped_import_is_resumed(acme, files, monkeypatch):
     [
         (lambda: DailyMetric.objects.filter(store=None).update(sales=1), "daily figures"),
         (lambda: PoolMetric.objects.update(members=99), "pool members"),
-        (lambda: PoolMetric.objects.update(buyers=99), "pool sales"),
+        (lambda: PoolMetric.objects.update(buyers=99), "pool buyers"),
         (lambda: GroupMetric.objects.update(persons=99), "group figures"),
         (lambda: Profile.objects.update(orders=99), "member totals"),
         (lambda: Profile.objects.update(notice=1), "notices on members"),

@@ -41,7 +41,7 @@ EVERYTHING = {
     "FROM members_order ORDER BY 1",
     "days": "SELECT brand_id, store_id, day, orders, lines, sales, buyers "
     "FROM members_dailymetric ORDER BY 1, 2, 3",
-    "pools": "SELECT brand_id, store_id, members, persons, orders, sales, buyers, repeat_buyers "
+    "pools": "SELECT brand_id, store_id, members, persons, buyers, repeat_buyers "
     "FROM members_poolmetric ORDER BY 1, 2",
 }
 
