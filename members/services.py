@@ -32,10 +32,11 @@ def consent_record(
     """Append a person's answer to a notice, and set the current notice on every row of theirs.
 
     Runs in a bulk scope. The next transaction anywhere sees what the answer opens or closes. The
-    same answer twice is one row. Raises ValueError for an answer from the future.
+    same answer twice is one row. Raises ValueError for an answer from the future, and for a notice
+    that is not in force: it may still be changed.
     """
     at = at or timezone.now()
-    if at > timezone.now():
+    if at > timezone.now() or notice.effective_from > timezone.now():
         raise ValueError(_("A consent cannot be dated in the future. Nothing was recorded."))
     locks.hold_answers()
     profile = Profile.objects.get(pk=profile.pk)

@@ -88,7 +88,8 @@ class MemberChunks:
         now = timezone.now()
         today = now.astimezone(self.zone).date()
         stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
-        notices = Notice.objects.order_by("effective_from", "pk")
+        # What a notice says may still be changed until it is in force: nobody has answered it yet.
+        notices = Notice.objects.filter(effective_from__lte=now).order_by("effective_from", "pk")
         self.notices = {notice.version: str(notice.pk) for notice in notices}
         self.last_notice = list(self.notices.values())[-1] if self.notices else cells.NULL
         self.columns = {

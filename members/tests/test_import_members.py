@@ -261,3 +261,21 @@ def test_a_job_belongs_to_its_brand_and_is_audited(importer, cast):
     assert job.created_by_name == str(cast.brand_manager)
     assert ImportJob.objects.get().state == "queued"
     assert CHUNK_ROWS["members"] > 1
+
+
+def test_nobody_agrees_to_a_notice_that_may_still_be_changed(importer):
+    later = Notice.objects.create(
+        version="2",
+        title="Next year's",
+        text="…",
+        purposes="Service",
+        effective_from=timezone.now() + dt.timedelta(days=3),
+    )
+    text = "member_no,consent,consented_on\nM1,2,2026-01-05\n"
+    job = importer.members(text)
+    (row,) = importer.rejected(job)
+    assert "no notice “2”" in row["reason"]
+    assert not Consent.objects.exists()
+    Notice.objects.filter(pk=later.pk).update(effective_from=timezone.now())
+    assert importer.members(text).rows_rejected == 0
+    assert Profile.objects.get().notice == later

@@ -120,6 +120,16 @@ def test_an_answer_from_the_future_is_refused(importer, person):
     assert not Consent.objects.exists()
 
 
+def test_an_answer_to_a_notice_that_is_not_in_force_is_refused(importer, person, second_notice):
+    answer = {"profile": person["tea"], "is_given": True, "acting_user": None}
+    second_notice.effective_from = timezone.now() + dt.timedelta(days=1)
+    with pytest.raises(ValueError, match="future"):
+        consent_record(notice=second_notice, **answer)
+    assert not Consent.objects.exists()
+    consent_record(notice=Notice.objects.get(version="1"), **answer)
+    assert Consent.objects.count() == 1
+
+
 def test_strangers_rows_are_not_touched(importer, person):
     importer.members("member_no,phone\n2,13800138001\n")
     consent_record(
