@@ -229,3 +229,16 @@ def test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
         page = visit(person).get(watched)
         assert page.status_code == 200
         assert "13800138000" not in page.content.decode(), person
+
+
+def test_an_orders_file_with_names_in_it_is_read_without_contact_data_by_its_author_alone(
+    upload, visit, cast
+):
+    text = "order_no,member_no,ordered_at,amount,收货人\nA1,M1,2026-03-01,5,Zhang Wei\n"
+    client, response = upload(text, kind="orders")
+    assert "Zhang Wei" in client.get(response.url).content.decode()
+    page = visit(cast.provider_operator).get(response.url)
+    assert page.status_code == 200
+    assert "Zhang Wei" not in page.content.decode()
+    client, response = upload(text, kind="orders", person=cast.provider_operator)
+    assert "Zhang Wei" in client.get(response.url).content.decode()
