@@ -96,8 +96,7 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         f"SELECT * FROM ({rollups.POOL_PEOPLE}) AS x WHERE members > 0 OR persons > 0",  # noqa: S608
     ),
     "pool buyers": (
-        "SELECT brand_id, store_id, buyers, repeat_buyers "
-        "FROM members_poolmetric WHERE buyers > 0",
+        "SELECT brand_id, store_id, buyers, repeat_buyers FROM members_poolmetric WHERE buyers > 0",
         rollups.POOL_BUYERS,
     ),
     "group figures": (
