@@ -10,7 +10,7 @@ from tenants.models import Tenant
 from tenants.provisioning import ProvisioningError, spares_refill, tenant_provision
 
 
-@shared_task(queue="bulk")
+@shared_task
 def provision_tenant(tenant_id: int) -> str:
     """Set a group up; the group's own row says how it went. Safe to run twice."""
     tenant = Tenant.objects.filter(pk=tenant_id).first()
@@ -25,13 +25,13 @@ def provision_tenant(tenant_id: int) -> str:
     return status
 
 
-@shared_task(queue="bulk")
+@shared_task
 def refill_spares() -> int:
     """Keep spare schemas ready for groups to come; return how many were made."""
     return spares_refill()
 
 
-@shared_task(queue="bulk")
+@shared_task
 def purge_expired() -> int:
     """Delete sessions and hand-offs that are over; return how many hand-offs."""
     call_command("clearsessions")
