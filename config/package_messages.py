@@ -7,6 +7,7 @@ from django.utils.translation import gettext_noop as _
 from django.utils.translation import ngettext_lazy
 
 UNFOLD = (
+    _(" By %(filter_title)s "),
     _("Add new item"),
     _("Add row"),
     _("After you've created a user, you’ll be able to edit more user options."),
@@ -74,16 +75,24 @@ IMPORT_EXPORT = (
         "format for the file."
     ),
     _("No valid data to import. Ensure your file has the correct headers or data for import."),
+    _(
+        "Please correct these errors in your data where possible, then reupload it using the form "
+        "above."
+    ),
     _("Resource"),
     _("Select all"),
+    _("Some rows failed to validate"),
     _("Value could not be parsed."),
 )
 ALLAUTH = (_("Two-Factor Authentication"),)
 DJANGO = (
     _("%(model)s instance with %(field)s %(value)r is not a valid choice."),
+    _("Add %(name)s"),
     _("Add %s"),
     _("Change %s"),
     _("Error:"),
+    _("Filter"),
+    _("Save and add another"),
     _("Select %s"),
     _("Select %s to change"),
     _("Select %s to view"),

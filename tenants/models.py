@@ -407,11 +407,16 @@ class AuditEvent(models.Model):
         return f"{self.user_name}: {self.action} {self.target_name}"
 
     @property
+    def target_kind(self) -> str:
+        """Return what kind of row it was about, in the reader's language."""
+        return kind_name(self.target_type)
+
+    @property
     def change_rows(self) -> list[tuple[str, Any, Any]]:
         """Return field, before and after, in the reader's language where the model knows it."""
         try:
             options = apps.get_model(self.target_type)._meta if self.target_type else None
-        except LookupError:
+        except (LookupError, ValueError):
             options = None
         fields = {field.name: field for field in options.fields} if options else {}
         rows = []
@@ -422,6 +427,14 @@ class AuditEvent(models.Model):
             words.update(field.flatchoices if field else ())
             rows.append((str(label), _worded(before, words), _worded(after, words)))
         return rows
+
+
+def kind_name(label: str) -> str:
+    """Return the name of a model in the reader's language; its label where it is gone."""
+    try:
+        return str(apps.get_model(label)._meta.verbose_name) if label else ""
+    except (LookupError, ValueError):
+        return label
 
 
 def _worded(value: Any, words: dict[Any, Any]) -> Any:

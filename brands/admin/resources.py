@@ -76,6 +76,19 @@ class SwitchWidget(widgets.Widget):
         return "yes" if value else "no"
 
 
+class DayWidget(widgets.DateWidget):
+    """Read a day, and refuse another text in the reader's language."""
+
+    def clean(self, value: Any, row: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        """Return the day; None for an empty cell."""
+        try:
+            return super().clean(value, row, **kwargs)
+        except ValueError as error:
+            raise ValueError(
+                _("“%(cell)s” is not a day such as 2026-11-21.") % {"cell": value}
+            ) from error
+
+
 class TextWidget(widgets.CharWidget):
     """Read a cell as text: a number that a spreadsheet made of a code becomes its digits again."""
 
@@ -244,7 +257,7 @@ class StoreResource(HierarchyResource):
     code = fields.Field("code", "code", TextWidget())
     name = fields.Field("name", "name", TextWidget())
     city = fields.Field("city", "city", TextWidget())
-    opened_on = fields.Field("opened_on", "opened_on", widgets.DateWidget())
+    opened_on = fields.Field("opened_on", "opened_on", DayWidget())
     is_active = fields.Field("is_active", "is_active", SwitchWidget())
 
     class Meta(_Meta):

@@ -222,3 +222,9 @@ def test_a_thousand_stores_come_in_at_once(cast, visit, acme):
     rows = "".join(f"tea,n{number},Store {number},,,yes\n" for number in range(1000))
     bring_in(visit(cast.brand_manager), "store", HEADER + rows)
     assert len(stores(acme, brand__code="tea")) == 1002
+
+
+def test_a_day_that_is_none_is_refused_by_its_cell(visit, cast):
+    sheet = HEADER + "tea,tea-9,Ninth,Shanghai,2026-13-01,yes\n"
+    words = " ".join(refusals(upload(visit(cast.group_admin), "store", sheet)))
+    assert "“2026-13-01” is not a day such as 2026-11-21." in words

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -12,9 +16,18 @@ from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.paginator import InfinitePaginator
 
 from tenants.admin_base import ReadOnlyAdmin
-from tenants.models import AuditEvent
+from tenants.models import AuditEvent, kind_name
 from tenants.requests import AdminRequest
 from tenants.sites import group_site, platform_site
+
+
+class KindFilter(admin.AllValuesFieldListFilter):
+    """Offer the kinds of rows by their names."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Name each kind."""
+        for choice in super().choices(changelist):
+            yield {**choice, "display": kind_name(str(choice["display"]))}
 
 
 @admin.register(AuditEvent, site=platform_site)
@@ -27,7 +40,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     # The audit only grows: no page counts it.
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_filter = [("at", RangeDateFilter), "target_type"]
+    list_filter = [("at", RangeDateFilter), ("target_type", KindFilter)]
     list_filter_submit = True
     search_fields = ["user_name", "action", "target_name", "target_id"]
     search_help_text = _("Search by person, act or what it was done to")
@@ -37,7 +50,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "role",
         "engagement",
         "action",
-        "target_type",
+        "kind",
         "target_id",
         "target_name",
         "change_list",
@@ -54,6 +67,11 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def who(self, event: AuditEvent) -> str:
         """Name the person; what no person did is kept in English."""
         return event.user_name if event.user_id else gettext(event.user_name)
+
+    @admin.display(description=_("kind"), ordering="target_type")
+    def kind(self, event: AuditEvent) -> str:
+        """Name the kind of row it was about."""
+        return event.target_kind
 
     @admin.display(description=_("changes"))
     def change_list(self, event: AuditEvent) -> SafeString:

@@ -76,3 +76,11 @@ def test_changes_are_read_in_the_readers_language() -> None:
 def test_changes_of_a_model_that_is_gone_are_read_as_written() -> None:
     event = AuditEvent(target_type="gone.model", changes={"some_field": ["a", "b"]})
     assert event.change_rows == [("some field", "a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("label", "name"), [("tenants.grant", "授权"), ("gone.model", "gone.model"), ("", "")]
+)
+def test_the_kind_of_a_row_is_read_in_the_readers_language(label: str, name: str) -> None:
+    with override("zh-hans"):
+        assert AuditEvent(target_type=label).target_kind == name
