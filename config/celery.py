@@ -4,8 +4,17 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+from typing import Any  # noqa: E402
+
+from celery.signals import worker_ready  # noqa: E402
 from tenant_schemas_celery.app import CeleryApp  # noqa: E402
 
 app = CeleryApp("sluice")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_ready.connect
+def resume_imports(**kwargs: Any) -> None:
+    """Let imports that lost their worker go on, rather than wait for the broker's time-out."""
+    app.send_task("members.resume_imports")

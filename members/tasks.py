@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from members.imports.pipeline import import_run
+from members.imports.upkeep import imports_resume, uploads_purge
 from tenants.connection import connection
 from tenants.models import Tenant
 
@@ -18,3 +19,19 @@ def run_import(job_id: int) -> str:
     if tenant is None:
         raise RuntimeError("An import belongs to a group; this task came without one.")
     return import_run(tenant=tenant, job_id=job_id).state
+
+
+@shared_task(name="members.resume_imports")
+def resume_imports() -> int:
+    """Send unfinished imports of every group to the workers again: at each start of a worker."""
+    return sum(map(imports_resume, _active()))
+
+
+@shared_task(name="members.purge_uploads")
+def purge_uploads() -> int:
+    """Delete what uploads nobody needs any more, in every group; return how many files."""
+    return sum(map(uploads_purge, _active()))
+
+
+def _active() -> list[Tenant]:
+    return list(Tenant.objects.filter(status=Tenant.Status.ACTIVE))

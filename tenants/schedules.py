@@ -12,6 +12,10 @@ def ensure() -> None:
         name="Purge expired sessions and hand-offs",
         defaults={"task": "tenants.tasks.purge_expired", "crontab": nightly, "queue": "bulk"},
     )
+    PeriodicTask.objects.get_or_create(
+        name="Purge uploads that nobody went on with",
+        defaults={"task": "members.purge_uploads", "crontab": nightly, "queue": "bulk"},
+    )
     hourly, _created = IntervalSchedule.objects.get_or_create(
         every=1, period=IntervalSchedule.HOURS
     )

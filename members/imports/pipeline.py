@@ -75,7 +75,7 @@ def import_run(
                     say(job)
                     finish_pending(tenant=tenant)
                 _end(tenant, job, ImportJob.State.DONE)
-            _remove_upload(job)
+            remove_upload(job)
         except ImportOvertaken:
             log.warning("import %s of %s goes on in another worker", job_id, tenant)
         except ImportRefused as error:
@@ -119,11 +119,16 @@ def _end(tenant: Tenant, job: ImportJob, state: str, error: str = "") -> None:
     _note(tenant, job, state=state, error=error, phase="", finished_at=timezone.now())
 
 
-def _remove_upload(job: ImportJob) -> None:
-    """Remove an upload whose work is done: it holds contact data in clear."""
+def remove_upload(job: ImportJob) -> bool:
+    """Delete an upload that is needed no more, since it holds contact data in clear.
+
+    A file that a command named is not ours and stays. Returns whether a file was deleted.
+    """
     path = source_path(job)
-    if path.is_relative_to(Path(settings.MEDIA_ROOT).resolve()):
-        path.unlink(missing_ok=True)
+    if not path.is_relative_to(Path(settings.MEDIA_ROOT).resolve()) or not path.exists():
+        return False
+    path.unlink(missing_ok=True)
+    return True
 
 
 def _stopped(job: ImportJob, error: Exception) -> str:

@@ -12,7 +12,7 @@ from brands.models import Brand
 from members.imports.errors import ImportRefused
 from members.imports.files import Preview, inspect_file, preview_file
 from members.imports.mapping import columns_of, map_automatically
-from members.imports.pipeline import import_run, source_path
+from members.imports.pipeline import import_run, remove_upload, source_path
 from members.models import ImportJob
 from tenants import audit
 from tenants.connection import connection
@@ -138,6 +138,8 @@ def import_cancel(*, job: ImportJob, acting_user: User | None) -> ImportJob:
     locked.is_cancel_asked = True
     if locked.state != ImportJob.State.RUNNING:
         locked.state = ImportJob.State.CANCELLED
+        # The upload holds contact data in clear and serves nobody now.
+        transaction.on_commit(lambda: remove_upload(locked))
     locked.save(update_fields=["is_cancel_asked", "state"])
     audit.record(acting_user=acting_user, action="import.cancel", target=locked)
     return locked

@@ -1,0 +1,60 @@
+"""What imports leave behind when nobody looks: jobs without a worker, files without a job."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from brands.wall import scope
+from members.imports.pipeline import remove_upload
+from members.imports.services import import_enqueue
+from members.models import ImportJob
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+
+# How long an upload waits for its columns, and rejected rows for whoever mends them.
+UPLOADS_WAIT = dt.timedelta(days=7)
+REJECTED_WAIT = dt.timedelta(days=30)
+
+
+def imports_resume(tenant: Tenant) -> int:
+    """Send every job that was queued or running to a worker again; return how many.
+
+    A job that is running after all goes on in one of the two workers: the other sees that it was
+    overtaken and stops.
+    """
+    unfinished = [ImportJob.State.QUEUED, ImportJob.State.RUNNING]
+    with tenant_transaction(tenant), scope.bulk(reason="resume imports"):
+        jobs = list(ImportJob.objects.filter(state__in=unfinished))
+        for job in jobs:
+            import_enqueue(job)
+    return len(jobs)
+
+
+def uploads_purge(tenant: Tenant) -> int:
+    """Delete uploads that nobody went on with and rejected rows that nobody mended.
+
+    Both hold contact data in clear. Returns how many files were deleted.
+    """
+    now = timezone.now()
+    deleted = 0
+    with tenant_transaction(tenant), scope.bulk(reason="purge uploads"):
+        waiting = ImportJob.objects.filter(
+            state=ImportJob.State.UPLOADED, created_at__lt=now - UPLOADS_WAIT
+        )
+        for job in waiting.select_for_update(skip_locked=True):
+            job.state = ImportJob.State.CANCELLED
+            job.save(update_fields=["state"])
+            deleted += remove_upload(job)
+        mended = ImportJob.objects.exclude(rejected_path="").filter(
+            finished_at__lt=now - REJECTED_WAIT
+        )
+        for job in mended.select_for_update(skip_locked=True):
+            (Path(settings.MEDIA_ROOT) / job.rejected_path).unlink(missing_ok=True)
+            deleted += 1
+            job.rejected_path = ""
+            job.save(update_fields=["rejected_path"])
+    return deleted
