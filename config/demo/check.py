@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urldefrag, urljoin, urlparse
 
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -51,6 +52,9 @@ def run(*, progress: Progress, as_is: bool = False) -> None:
     """Load the demo where it is not, then check it; raises CheckFailed with everything found."""
     if not load.is_loaded():
         load.load_demo(progress=progress, as_is=as_is)
+    progress("The wall in the database", 0, 1)
+    call_command("check", databases=["default"], verbosity=0)
+    progress("The wall in the database", 1, 1)
     problems = [*_figures(progress), *_pages(progress), *_forbidden(progress)]
     if problems:
         raise CheckFailed("The demo is not right:\n  " + "\n  ".join(problems))
