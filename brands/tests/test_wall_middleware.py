@@ -99,3 +99,10 @@ def test_after_a_request_the_connection_is_back_in_the_public_schema(acme, page,
     assert page("kept").status_code == 200
     assert connection.schema_name == "public"
     assert rows_of("SELECT current_schemas(false)") == [(["public"],)]
+
+
+def test_no_page_inside_the_wall_is_kept_by_a_browser(acme, page, visit):
+    for name in ("renders", "absent", "swallows"):
+        assert set(page(name)["Cache-Control"].split(", ")) == {"private", "no-store"}
+    # The login page shows nothing of anyone.
+    assert "no-store" not in visit(None).get("/wall/kept/").get("Cache-Control", "")

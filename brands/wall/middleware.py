@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control
 
 from brands.selectors import visible_for_grant
 from brands.wall import scope
@@ -37,6 +38,8 @@ class ScopeMiddleware:
                     raise scope.ScopeRefused(
                         "A streamed response would read outside its scope: make a file in a job."
                     )
+                # What the next transaction may not show must not come out of a browser's cache.
+                patch_cache_control(response, private=True, no_store=True)
                 failed = response.status_code >= 500 or getattr(request, "sluice_failed", False)
                 # Twice: for the scope's savepoint here, for the transaction below. Never with
                 # False, which would forget a rollback that a broken block inside asked for.
