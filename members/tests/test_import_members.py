@@ -279,3 +279,18 @@ def test_nobody_agrees_to_a_notice_that_may_still_be_changed(importer):
     Notice.objects.filter(pk=later.pk).update(effective_from=timezone.now())
     assert importer.members(text).rows_rejected == 0
     assert Profile.objects.get().notice == later
+
+
+def test_no_brand_counts_its_siblings_members_by_the_numbers_of_its_own(importer, monkeypatch):
+    drawn = iter([10, 700_000, 0])
+    monkeypatch.setattr("members.imports.members.randbelow", lambda below: next(drawn))
+    importer.members("member_no\nT1\nT2\n")
+    importer.members("member_no\nB1\n", brand="bakery")
+    importer.members("member_no\nT3\n")
+    # Members who are known draw no numbers.
+    importer.members("member_no\nT3\nT1\n")
+    ids = dict(Profile.objects.values_list("member_no", "pk"))
+    assert ids["T2"] - ids["T1"] == 1
+    assert ids["B1"] - ids["T2"] == 700_000 + 2
+    assert ids["T3"] - ids["B1"] == 2
+    assert next(drawn, None) is None
