@@ -39,7 +39,7 @@ def consent_record(
     if at > timezone.now() or notice.effective_from > timezone.now():
         raise ValueError(_("A consent cannot be dated in the future. Nothing was recorded."))
     locks.hold_answers()
-    profile = Profile.objects.get(pk=profile.pk)
+    profile = Profile.objects.select_related("brand").get(pk=profile.pk)
     consent, is_new = Consent.objects.get_or_create(
         profile=profile,
         answered_notice=notice,
@@ -65,7 +65,8 @@ def consent_record(
             acting_user=acting_user,
             action="consent.give" if is_given else "consent.withdraw",
             target=profile,
-            target_name=profile.member_no,
+            # HQ reads the audit in every mode: it names the brand, not its member.
+            target_name=str(profile.brand),
             changes={"notice": ["", notice.version], "channel": ["", channel]},
         )
     return consent

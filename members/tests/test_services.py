@@ -52,7 +52,7 @@ def test_a_consent_stands_on_every_row_of_the_person(importer, person, cast):
     assert (consent.brand.code, consent.person_id) == ("tea", person["tea"].person_id)
     assert notices() == {model.__name__: {notice.pk} for model in WALLED}
     event = AuditEvent.objects.get(action="consent.give")
-    assert event.target_id == str(person["tea"].pk)
+    assert (event.target_name, event.target_id) == ("Tea House", str(person["tea"].pk))
     assert set(compare(tenant=importer.tenant).values()) == {0}
 
 
