@@ -25,6 +25,7 @@ UNFOLD = (
     _("Expand row"),
     _("False"),
     _("General"),
+    _("Filters"),
     _("Go back"),
     _("Image preview"),
     _("Light"),
