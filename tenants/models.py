@@ -6,7 +6,6 @@ import re
 import zoneinfo
 from typing import Any, ClassVar
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.core.exceptions import ValidationError
@@ -14,10 +13,10 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
+from tenants import audit_words
 from tenants.roles import LEVELS, PERMISSIONS, Level, Role
 
 SCHEMA_NAME = re.compile(r"^[a-z][a-z0-9_]{2,40}\Z")
@@ -407,36 +406,16 @@ class AuditEvent(models.Model):
         return f"{self.user_name}: {self.action} {self.target_name}"
 
     @property
-    def target_kind(self) -> str:
-        """Return what kind of row it was about, in the reader's language."""
-        return kind_name(self.target_type)
+    def act(self) -> str:
+        """Return what was done, in the reader's language."""
+        return audit_words.act(self.action)
+
+    @property
+    def kind(self) -> str:
+        """Return what kind of row it was done to, in the reader's language."""
+        return audit_words.kind(self.target_type)
 
     @property
     def change_rows(self) -> list[tuple[str, Any, Any]]:
-        """Return field, before and after, in the reader's language where the model knows it."""
-        try:
-            options = apps.get_model(self.target_type)._meta if self.target_type else None
-        except (LookupError, ValueError):
-            options = None
-        fields = {field.name: field for field in options.fields} if options else {}
-        rows = []
-        for name, (before, after) in self.changes.items():
-            field = fields.get(name)
-            label = field.verbose_name if field else gettext(name.replace("_", " "))
-            words: dict[Any, Any] = {True: gettext("yes"), False: gettext("no")}
-            words.update(field.flatchoices if field else ())
-            rows.append((str(label), _worded(before, words), _worded(after, words)))
-        return rows
-
-
-def kind_name(label: str) -> str:
-    """Return the name of a model in the reader's language; its label where it is gone."""
-    try:
-        return str(apps.get_model(label)._meta.verbose_name) if label else ""
-    except (LookupError, ValueError):
-        return label
-
-
-def _worded(value: Any, words: dict[Any, Any]) -> Any:
-    # Numbers stay: 1 == True for a dictionary.
-    return words.get(value, value) if isinstance(value, str | bool) else value
+        """Return field, before and after, in the reader's language."""
+        return audit_words.changes(self.target_type, self.changes)

@@ -15,8 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.paginator import InfinitePaginator
 
+from tenants import audit_words
 from tenants.admin_base import ReadOnlyAdmin
-from tenants.models import AuditEvent, kind_name
+from tenants.models import AuditEvent
 from tenants.requests import AdminRequest
 from tenants.sites import group_site, platform_site
 
@@ -27,7 +28,7 @@ class KindFilter(admin.AllValuesFieldListFilter):
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Name each kind."""
         for choice in super().choices(changelist):
-            yield {**choice, "display": kind_name(str(choice["display"]))}
+            yield {**choice, "display": audit_words.kind(str(choice["display"]))}
 
 
 @admin.register(AuditEvent, site=platform_site)
@@ -35,7 +36,7 @@ class KindFilter(admin.AllValuesFieldListFilter):
 class AuditEventAdmin(ReadOnlyAdmin):
     """Show who did what, as which role; a group sees its own events only."""
 
-    list_display = ["at", "who", "role", "action", "target_name", "change_list"]
+    list_display = ["at", "who", "role", "act", "kind", "target_name", "change_list"]
     list_display_links = ["at"]
     # The audit only grows: no page counts it.
     paginator = InfinitePaginator
@@ -68,10 +69,15 @@ class AuditEventAdmin(ReadOnlyAdmin):
         """Name the person; what no person did is kept in English."""
         return event.user_name if event.user_id else gettext(event.user_name)
 
+    @admin.display(description=_("act"), ordering="action")
+    def act(self, event: AuditEvent) -> str:
+        """Say what was done; the event's own page has the code."""
+        return event.act
+
     @admin.display(description=_("kind"), ordering="target_type")
     def kind(self, event: AuditEvent) -> str:
         """Name the kind of row it was about."""
-        return event.target_kind
+        return event.kind
 
     @admin.display(description=_("changes"))
     def change_list(self, event: AuditEvent) -> SafeString:

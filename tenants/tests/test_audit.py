@@ -83,4 +83,12 @@ def test_changes_of_a_model_that_is_gone_are_read_as_written() -> None:
 )
 def test_the_kind_of_a_row_is_read_in_the_readers_language(label: str, name: str) -> None:
     with override("zh-hans"):
-        assert AuditEvent(target_type=label).target_kind == name
+        assert AuditEvent(target_type=label).kind == name
+
+
+def test_an_act_is_read_in_the_readers_language_and_an_unknown_one_by_its_code() -> None:
+    with override("zh-hans"):
+        assert [AuditEvent(action=one).act for one in ("grant.end", "gone.odd")] == [
+            "终止",
+            "gone.odd",
+        ]

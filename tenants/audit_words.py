@@ -1,0 +1,67 @@
+"""Say in the reader's language what the audit keeps as codes: acts, kinds of rows, changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.db.models.options import Options
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+# The last word of an action's code. The code itself is what one searches by.
+ACTS = {
+    "add": _("add"),
+    "cancel": _("cancel"),
+    "change": _("change"),
+    "create": _("create"),
+    "delete": _("delete"),
+    "end": _("end"),
+    "give": _("give"),
+    "import": _("import"),
+    "invite": _("invite"),
+    "provision": _("set up"),
+    "request": _("request"),
+    "resume": _("resume"),
+    "retry": _("try again"),
+    "start": _("start"),
+    "suspend": _("suspend"),
+    "use": _("use"),
+}
+
+
+def act(action: str) -> str:
+    """Return what was done; the code where it has no word."""
+    return str(ACTS.get(action.rpartition(".")[2], action))
+
+
+def _options(label: str) -> Options | None:
+    try:
+        return apps.get_model(label)._meta
+    except (LookupError, ValueError):
+        return None
+
+
+def kind(label: str) -> str:
+    """Return the name of a model; its label where it is gone."""
+    options = _options(label)
+    return str(options.verbose_name) if options else label
+
+
+def changes(label: str, changed: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return field, before and after of a change to a row of the model LABEL."""
+    options = _options(label)
+    fields = {field.name: field for field in options.fields} if options else {}
+    rows = []
+    for name, (before, after) in changed.items():
+        field = fields.get(name)
+        title = field.verbose_name if field else gettext(name.replace("_", " "))
+        words: dict[Any, Any] = {True: gettext("yes"), False: gettext("no")}
+        words.update(field.flatchoices if field else ())
+        rows.append((str(title), _worded(before, words), _worded(after, words)))
+    return rows
+
+
+def _worded(value: Any, words: dict[Any, Any]) -> Any:
+    # Numbers stay: 1 == True for a dictionary.
+    return words.get(value, value) if isinstance(value, str | bool) else value
