@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, Sum
+from django.db.models import Exists, OuterRef, Prefetch, Sum
 
 from brands import dashboard
 from brands.modes import Mode
@@ -93,6 +93,18 @@ def consents_of(profile: Profile) -> list[Consent]:
         Consent.objects.filter(profile_id=profile.pk)
         .select_related("answered_notice")
         .order_by("-answered_at", "-id")
+    )
+
+
+def answer_seen() -> Exists:
+    """Return the condition that an answer which says so is seen of a member's current notice.
+
+    It may have been given to a brand that the viewer must not know the person belongs to.
+    """
+    return Exists(
+        Consent.objects.filter(
+            person_id=OuterRef("person_id"), answered_notice_id=OuterRef("notice_id"), is_given=True
+        )
     )
 
 

@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from brands.models import Brand
 from brands.modes import Mode
 from brands.wall import scope
+from members.imports.services import import_create, import_run
 from members.models import Profile
 from members.tests.pools import fill, phone_of
 from tenants.context import tenant_transaction
@@ -240,3 +242,29 @@ def test_what_only_a_sibling_knows_joins_no_two_members_on_a_page(pools, acme, c
         assert f"/members/{other}/" not in text
     # What a viewer sees of both brands is joined as before.
     assert f"/members/{pools['bakery'][0]}/" in text
+
+
+def test_a_made_up_member_tells_no_brand_whom_a_sibling_knows(acme, tmp_path, cast, visit):
+    phones = {"T1": phone_of(1), "T2": phone_of(2), "T3": phone_of(3)}
+    rows = {
+        "bakery": ["B1,+8613800000001,1,2026-01-05"],
+        "tea": [f"T1,{phones['T1']},,", f"T2,{phones['T2']},,", f"T3,{phones['T3']},1,2026-01-05"],
+    }
+    for brand, lines in rows.items():
+        path = tmp_path / f"{brand}.csv"
+        path.write_text("\n".join(["member_no,phone,consent,consented_on", *lines]))
+        with tenant_transaction(acme), scope.bulk(reason="test"):
+            job = import_create(
+                brand=Brand.objects.get(code=brand), kind="members", path=path, file_name=path.name
+            )
+        assert import_run(tenant=acme, job_id=job.pk).rows_rejected == 0
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        ids = dict(Profile.objects.values_list("member_no", "pk"))
+    client = visit(cast.brand_manager)
+
+    def agrees_to(number: str) -> str:
+        text = client.get(f"/members/{ids[number]}/").content.decode()
+        return re.search(r"<dt>Agrees to</dt><dd>(.*?)</dd>", text)[1]
+
+    assert agrees_to("T1") == agrees_to("T2") == "Not known"
+    assert agrees_to("T3") == "1 – Group notice"

@@ -50,7 +50,10 @@ def members(request: GroupRequest) -> HttpResponse:
 def member(request: GroupRequest, profile_id: int) -> HttpResponse:
     """Show one member as far as the wall shows them; 404 where it does not."""
     profile = get_object_or_404(
-        Profile.objects.select_related("brand", "store", "guide", "notice"), pk=profile_id
+        Profile.objects.select_related("brand", "store", "guide", "notice").annotate(
+            is_answer_seen=selectors.answer_seen()
+        ),
+        pk=profile_id,
     )
     visible = request.visible
     contact = selectors.contact_fields(profile)
@@ -69,6 +72,7 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
             if request.user.has_perm("members.view_consent")
             else None
         ),
+        "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": words.REASONS[cells[Kind.ACTIVITY].reason],
         "siblings": selectors.siblings_of(profile),
@@ -80,7 +84,9 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
         "contact_reason": words.REASONS[cells[Kind.CONTACT].reason],
         "contact_is_open": cells[Kind.CONTACT].sight is not Sight.NONE,
         "orders_are_open": sees_orders and cells[Kind.ACTIVITY].sight is not Sight.NONE,
-        "notice_counts": profile.notice_id in visible.kinds[Kind.PROFILE].notices,
+        "notice_counts": (
+            profile.is_answer_seen and profile.notice_id in visible.kinds[Kind.PROFILE].notices
+        ),
     }
     return render(request, "members/detail.html", context)
 
