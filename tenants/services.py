@@ -54,6 +54,13 @@ def level_of(role: str) -> Level:
     return level
 
 
+def outlasts(until: dt.datetime | None, giver: Grant) -> bool:
+    """Tell whether something that ends at UNTIL goes on after the giver's own grant in a group."""
+    if giver.tenant_id is None or giver.valid_until is None:
+        return False
+    return until is None or until > giver.valid_until
+
+
 @dataclass(frozen=True)
 class GrantTerms:
     """Be a grant as asked for: which role, where, through what, until when, and why."""
@@ -87,6 +94,14 @@ def grant_check(*, user: User | None, terms: GrantTerms, acting_user: User | Non
         )
     if terms.engagement and terms.engagement.tenant_id != (terms.tenant and terms.tenant.pk):
         raise GrantRefused(_("The engagement is with another group."))
+    giver = acting_user.acting_grant if acting_user else None
+    if giver and giver.engagement_id and giver.engagement_id != getattr(terms.engagement, "pk", 0):
+        # Else a provider's person would let others in for longer, and to more, than they may.
+        raise GrantRefused(
+            _("You act under an engagement. Choose the same one: it is all that you can pass on.")
+        )
+    if giver and outlasts(terms.valid_until, giver):
+        raise GrantRefused(_("Your own grant ends earlier: what you give cannot outlast it."))
     begins = terms.valid_from or timezone.now()
     if terms.valid_until is not None and terms.valid_until <= begins:
         raise GrantRefused(_("The grant would end before it begins."))

@@ -195,12 +195,25 @@ class EndForm(forms.ModelForm):
         fields = ["valid_until", "reason"]
 
     def clean_valid_until(self) -> dt.datetime | None:
-        """Refuse a person who would prolong a grant of their own."""
+        """Refuse to prolong a grant of one's own, and one that one could not have given."""
         until: dt.datetime | None = self.cleaned_data["valid_until"]
-        before = self.initial["valid_until"]
-        is_longer = before is not None and (until is None or until > before)
-        if is_longer and self.instance.user_id == self.acting_user.pk:
+        before, grant, giver = (
+            self.initial["valid_until"],
+            self.instance,
+            self.acting_user.acting_grant,
+        )
+        if before is None or (until is not None and until <= before):
+            return until
+        if grant.user_id == self.acting_user.pk:
             raise ValidationError(_("Nobody prolongs a grant of their own. Ask another admin."))
+        if giver and services.outlasts(until, giver):
+            raise ValidationError(
+                _("Your own grant ends earlier: what you give cannot outlast it.")
+            )
+        if giver and giver.engagement_id and giver.engagement_id != grant.engagement_id:
+            raise ValidationError(
+                _("You act under an engagement and can prolong only what runs through the same.")
+            )
         return until
 
 

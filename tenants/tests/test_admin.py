@@ -403,3 +403,60 @@ def test_nobody_prolongs_a_grant_of_their_own(operator, cast, acme, visit):
     assert operator.post(f"{ADMIN}/grant/{others.pk}/change/", endless).status_code == 302
     others.refresh_from_db()
     assert others.valid_until is None
+
+
+def test_a_providers_person_passes_on_no_more_than_the_engagement(cast, acme, visit):
+    engagement = Engagement.objects.get()
+    grant = Grant.objects.create(
+        user=cast.outsider,
+        role=Role.HQ_ADMIN,
+        level=Level.GROUP,
+        tenant=acme,
+        engagement=engagement,
+    )
+    client = visit(cast.outsider)
+    fields = grant_fields(role=Role.HQ_ADMIN, place="")
+    answer = client.post(f"{ADMIN}/grant/add/", fields)
+    assert "under an engagement" in str(answer.context["adminform"].form.errors)
+    assert not User.objects.filter(email="first@acme.example").exists()
+    ended = Grant.objects.create(
+        user=cast.guide,
+        role=Role.HQ_ADMIN,
+        level=Level.GROUP,
+        tenant=acme,
+        valid_from=timezone.now() - dt.timedelta(days=2),
+        valid_until=timezone.now() - dt.timedelta(days=1),
+    )
+    endless = {"valid_until_0": "", "valid_until_1": "", "reason": ""}
+    answer = client.post(f"{ADMIN}/grant/{ended.pk}/change/", endless)
+    assert "under an engagement" in str(answer.context["adminform"].form.errors)
+    through = {**fields, "engagement": engagement.pk}
+    assert client.post(f"{ADMIN}/grant/add/", through).status_code == 302
+    given = Grant.objects.get(user__email="first@acme.example")
+    assert given.engagement == grant.engagement
+
+
+def test_nothing_given_in_an_emergency_outlasts_it(cast, acme, visit):
+    soon = timezone.now().replace(microsecond=0) + dt.timedelta(hours=2)
+    Grant.objects.create(
+        user=cast.platform_operator,
+        role=Role.HQ_ADMIN,
+        level=Level.GROUP,
+        tenant=acme,
+        reason="Help",
+        valid_until=soon,
+    )
+    client = visit(cast.platform_operator)
+    fields = grant_fields(role=Role.HQ_ADMIN, place="")
+    answer = client.post(f"{ADMIN}/grant/add/", fields)
+    assert "cannot outlast it" in str(answer.context["adminform"].form.errors)
+    others = cast.second_admin.grants.get()
+    others.valid_until = soon - dt.timedelta(hours=1)
+    others.save(update_fields=["valid_until"])
+    endless = {"valid_until_0": "", "valid_until_1": "", "reason": ""}
+    answer = client.post(f"{ADMIN}/grant/{others.pk}/change/", endless)
+    assert "cannot outlast it" in str(answer.context["adminform"].form.errors)
+    until = timezone.localtime(soon, dt.timezone(dt.timedelta(hours=8)))
+    end = {"valid_until_0": until.date().isoformat(), "valid_until_1": f"{until:%H:%M:%S}"}
+    assert client.post(f"{ADMIN}/grant/add/", fields | end).status_code == 302
+    assert Grant.objects.get(user__email="first@acme.example").valid_until == soon
