@@ -73,8 +73,18 @@ def _seen(group: Tenant, hq: Grant) -> int:
         return max(by_orm, by_sql)
 
 
+class Door:
+    """Count the turns of a switch: an even number is closed, and the same one later is still."""
+
+    turns = 0
+
+    def turn(self) -> None:
+        """Open what is closed, close what is open."""
+        self.turns += 1
+
+
 @contextmanager
-def _reading(group: Tenant, hq: Grant, is_open: threading.Event) -> Iterator[list[list[str]]]:
+def _reading(group: Tenant, hq: Grant, door: Door) -> Iterator[list[list[str]]]:
     """Let readers read in a circle; give what each saw that it should not have."""
     stop = threading.Event()
     seen: list[list[str]] = [[] for _ in range(READERS)]
@@ -83,12 +93,12 @@ def _reading(group: Tenant, hq: Grant, is_open: threading.Event) -> Iterator[lis
     def read(number: int) -> None:
         try:
             while not stop.is_set():
-                # Set only after the commit that opens and cleared only after the one that closes:
-                # closed before and after the whole transaction means closed throughout.
-                was_closed = not is_open.is_set()
+                # Turned before the commit that opens and after the one that closes: the same even
+                # number before and after the whole transaction means closed throughout.
+                before = door.turns
                 rows = _seen(group, hq)
                 reads[number] += 1
-                if was_closed and not is_open.is_set() and rows:
+                if before % 2 == 0 and door.turns == before and rows:
                     seen[number].append(f"{rows} rows after the close")
         except BaseException as error:
             seen[number].append(repr(error))
@@ -110,20 +120,20 @@ def _reading(group: Tenant, hq: Grant, is_open: threading.Event) -> Iterator[lis
 def _turn(
     group: Tenant, hq: Grant, open_up: Callable[[], object], close: Callable[[], object]
 ) -> None:
-    is_open = threading.Event()
+    door = Door()
     with tenant_transaction(group):
         close()
-    with _reading(group, hq, is_open) as seen:
+    with _reading(group, hq, door) as seen:
         for _ in range(TURNS):
             # Opened in the readers' eyes before the commit, so that an early sight is no fault.
-            is_open.set()
+            door.turn()
             with tenant_transaction(group):
                 open_up()
             assert _seen(group, hq) == 20
             time.sleep(0.01)
             with tenant_transaction(group):
                 close()
-            is_open.clear()
+            door.turn()
             assert _seen(group, hq) == 0
             time.sleep(0.01)
     assert seen == [[] for _ in range(READERS)]
