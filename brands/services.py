@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -15,6 +16,14 @@ from brands.modes import Mode
 from brands.selectors import brand_overrides, group_mode
 from tenants import audit
 from tenants.models import Tenant, User
+
+# What to do, once it is committed, after a group shares in another way.
+_after_mode_change: list[Callable[[], None]] = []
+
+
+def register_after_mode_change(act: Callable[[], None]) -> None:
+    """Let an app start what must be recomputed after a change of mode."""
+    _after_mode_change.append(act)
 
 
 class ModeUnchanged(ValueError):
@@ -70,6 +79,8 @@ def mode_change(
         target_name=str(brand) if brand else _("Group"),
         changes={"mode": [str(before), str(mode)], "reason": ["", reason]},
     )
+    for act in _after_mode_change:
+        act()
     return change
 
 

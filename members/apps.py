@@ -9,8 +9,10 @@ class MembersConfig(AppConfig):
     verbose_name = _("Members")
 
     def ready(self) -> None:
-        """Give every new group its keys."""
-        from members import keys
+        """Give every new group its keys; count its persons anew when its mode changes."""
+        from brands import services
+        from members import keys, tasks
         from tenants import provisioning
 
         provisioning.register_seed(keys.seed_group)
+        services.register_after_mode_change(tasks.group_finish_enqueue)

@@ -8,6 +8,7 @@ from django.db import connection
 
 from brands.models import Brand
 from brands.wall import scope
+from brands.wall.visibility import brand_set
 from members import rollups
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -100,8 +101,8 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         rollups.POOL_BUYERS,
     ),
     "group figures": (
-        "SELECT brands::bigint, persons::bigint FROM members_groupmetric",
-        f"SELECT brands::bigint, persons::bigint FROM ({rollups.GROUP}) AS x",  # noqa: S608
+        "SELECT brand_set, brands::bigint, persons::bigint FROM members_groupmetric",
+        f"SELECT %(group_set)s, brands::bigint, persons::bigint FROM ({rollups.GROUP}) AS x",  # noqa: S608
     ),
     "notices on members": (
         "SELECT id, notice_id FROM members_profile",
@@ -155,7 +156,13 @@ def compare(*, tenant: Tenant) -> dict[str, int]:
     found: dict[str, int] = {}
     with tenant_transaction(tenant), scope.bulk(reason="check"), connection.cursor() as cursor:
         brands = list(Brand.objects.values_list("pk", flat=True))
-        params: dict[str, Any] = {"zone": tenant.time_zone, "brands": brands}
+        without = rollups.brands_left_out()
+        params: dict[str, Any] = {
+            "zone": tenant.time_zone,
+            "brands": brands,
+            "without": without,
+            "group_set": brand_set(without),
+        }
         for name, (kept, facts) in _COMPARISONS.items():
             cursor.execute(
                 f"""

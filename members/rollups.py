@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from brands.modes import Mode
+from brands.selectors import effective_modes
 from brands.services import generation_bump
 from brands.wall import scope
+from brands.wall.visibility import brand_set
 from members import locks
 from members.staging import stage_query
 from tenants.context import tenant_transaction
@@ -57,6 +60,7 @@ POOL_BUYERS = """
 GROUP = """
     SELECT brands, count(*)::integer AS persons FROM (
         SELECT count(DISTINCT brand_id)::smallint AS brands FROM members_profile p
+        WHERE brand_id <> ALL(%(without)s)
         GROUP BY person_id
     ) AS person GROUP BY brands
 """
@@ -234,15 +238,38 @@ def _finish_pools(cursor: CursorWrapper) -> None:
     )
 
 
+def group_finish(*, tenant: Tenant) -> None:
+    """Count the group's persons anew, after a change of mode left other brands out."""
+    with (
+        tenant_transaction(tenant),
+        scope.bulk(reason="group figures"),
+        connection.cursor() as cursor,
+    ):
+        locks.hold_rollups()
+        _finish_group(cursor)
+        generation_bump()
+
+
+def brands_left_out() -> list[int]:
+    """Return the brands that figures of the group leave out now: those in brand-max."""
+    return [brand for brand, mode in effective_modes().items() if mode is Mode.BRAND_MAX]
+
+
 def _finish_group(cursor: CursorWrapper) -> None:
-    stage_query(cursor, "reach", GROUP)
+    without = brands_left_out()
+    stage_query(cursor, "reach", GROUP, {"without": without})
+    name = brand_set(without)
     cursor.execute(
-        "DELETE FROM members_groupmetric m WHERE m.brands NOT IN (SELECT brands FROM reach)"
+        "DELETE FROM members_groupmetric m "
+        "WHERE m.brand_set <> %s OR m.brands NOT IN (SELECT brands FROM reach)",
+        [name],
     )
     cursor.execute(
         """
-        INSERT INTO members_groupmetric AS m (brands, persons) SELECT brands, persons FROM reach
-        ON CONFLICT (brands) DO UPDATE SET persons = excluded.persons
+        INSERT INTO members_groupmetric AS m (brand_set, brands, persons)
+        SELECT %s, brands, persons FROM reach
+        ON CONFLICT (brand_set, brands) DO UPDATE SET persons = excluded.persons
         WHERE m.persons <> excluded.persons
-        """
+        """,
+        [name],
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.db import transaction
 
+from members import rollups
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
 from tenants.connection import connection
@@ -13,12 +15,28 @@ from tenants.models import Tenant
 @shared_task(name="members.run_import")
 def run_import(job_id: int) -> str:
     """Import a job's file in the group whose schema came with the task."""
+    return import_run(tenant=_tenant(), job_id=job_id).state
+
+
+def _tenant() -> Tenant:
     tenant = connection.tenant
     if not isinstance(tenant, Tenant):
         tenant = Tenant.objects.filter(schema_name=connection.schema_name).first()
     if tenant is None:
-        raise RuntimeError("An import belongs to a group; this task came without one.")
-    return import_run(tenant=tenant, job_id=job_id).state
+        raise RuntimeError("This task belongs to a group; it came without one.")
+    return tenant
+
+
+@shared_task(name="members.finish_group")
+def finish_group() -> None:
+    """Count the group's persons anew, in the group whose schema came with the task."""
+    rollups.group_finish(tenant=_tenant())
+
+
+def group_finish_enqueue() -> None:
+    """Ask for `finish_group` once the current transaction is committed."""
+    headers = {"_schema_name": connection.schema_name}
+    transaction.on_commit(lambda: finish_group.apply_async(headers=headers))
 
 
 @shared_task(name="members.resume_imports")

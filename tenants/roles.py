@@ -106,6 +106,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "members.view_consent",
         }
     ),
-    Role.STORE_MANAGER: _READ | _model("brands", "brand", "store", "guide", actions="view"),
+    Role.STORE_MANAGER: _READ
+    | _model("brands", "businessunit", "brand", "store", "guide", actions="view"),
     Role.GUIDE: _READ,
 }

@@ -12,6 +12,7 @@ from django.db import Error, models
 from brands.tests import oracle, wall_rows
 from brands.wall import scope
 from brands.wall.models import Walled
+from brands.wall.visibility import brand_set
 
 # What each table of a group may be used for by the app role, where it is walled or the owner's.
 _WRITABLE = {"members_importjob": {"SELECT", "INSERT", "UPDATE"}}
@@ -87,7 +88,7 @@ def _outside_of_scopes(cursor: Any, model: type[models.Model]) -> Iterator[str]:
     """Look with no settings, and with every row's brand in settings made for another schema."""
     everything = scope.array(range(1, 100))
     foreign = {name: everything for name in scope.SETTING_NAMES if not name.endswith("k")}
-    foreign |= {"sluice.schema": "globex", "sluice.k": "0", "sluice.group_k": "0"}
+    foreign |= {"sluice.schema": "globex", "sluice.k": "0", "sluice.group_set": brand_set(())}
     for words, values in (("no settings", {}), ("settings of another group", foreign)):
         cursor.execute(role_sql(values))
         found = len(_keys(cursor, model))

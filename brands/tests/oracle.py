@@ -115,13 +115,13 @@ def _hq_named(world: World, kind: str, row: Row) -> bool:
     return ("contact" if kind == "masked" else kind) in notice.kinds
 
 
-def may_read_group(world: World, viewer: Viewer, persons: int) -> bool:
-    """Say whether the viewer may read a figure over all brands: HQ only, small cells left out."""
-    if not viewer.hq:
-        return False
-    if "brand_max" in world.modes.values():
-        return persons >= world.k
-    return True
+def may_read_group(world: World, viewer: Viewer, without: frozenset[int]) -> bool:
+    """Say whether the viewer may read a figure over all brands but some.
+
+    HQ only, and only where those left out are the ones in brand-max, no more and no fewer.
+    """
+    closed = {brand for brand, mode in world.modes.items() if mode == "brand_max"}
+    return viewer.hq and without == closed
 
 
 def may_write(viewer: Viewer, row: Row) -> bool:

@@ -16,6 +16,7 @@ from brands.tests.checker import wall_violations
 from brands.wall import catalogue
 from brands.wall.models import GroupWalled, Walled
 from brands.wall.policies import Policy, policies, schema_policy
+from brands.wall.visibility import brand_set
 from members.models import ImportJob
 
 APP = settings.APP_ROLE
@@ -39,8 +40,8 @@ def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
     yield "OR true", f"{read} OR true"
     yield "nothing passes", "false"
     if issubclass(model, GroupWalled):
-        yield "any size of cell", f"{model.counted} >= 0"
-        yield "k ignored for HQ only", f"{read} OR {model.counted} = 9"
+        yield "any set of brands for HQ", "current_setting('sluice.group_set', true) <> ''"
+        yield "all brands too", f"{read} OR brand_set = '{brand_set(())}'"
         return
     kind = model.wall.kind
     yield "store in the place of brand", read.replace("brand_id =", "store_id =")

@@ -5,6 +5,7 @@ Plain SQL, so that any connection can make and read them, whoever it belongs to.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,7 +15,7 @@ from django.db import models
 from brands.modes import Mode
 from brands.tests import oracle
 from brands.wall.models import Walled, group_walled_models, walled_models
-from brands.wall.visibility import Kind, NoticeTerms, Viewer, Visible, visibility
+from brands.wall.visibility import Kind, NoticeTerms, Viewer, Visible, brand_set, visibility
 
 # What a column that must not be null is given where a row does not name it, by type.
 _FILLING = {
@@ -154,13 +155,22 @@ def fill(cursor: Any, places: Places) -> None:
             for (brand, store), count in totals
         ],
     )
+    brands = places.brands.values()
     insert(
         cursor,
         "members_groupmetric",
-        [{"brands": number, "persons": count} for number, count in enumerate(COUNTS, start=1)],
+        [
+            {"brands": number, "brand_set": brand_set(left_out(number, brands)), "persons": 1}
+            for number in range(2 ** len(brands))
+        ],
     )
     # Checks the references now: a table with checks to come cannot be altered.
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+
+
+def left_out(number: int, brands: Iterable[int]) -> frozenset[int]:
+    """Return the set of brands that the group figure of this number leaves out, one bit each."""
+    return frozenset(brand for bit, brand in enumerate(sorted(brands)) if number >> bit & 1)
 
 
 def all_models() -> list[type[models.Model]]:
@@ -183,7 +193,7 @@ def facts_sql(model: type[models.Model]) -> str:
     """Return the SQL that reads key, brand, store, notice and count of every row."""
     table = model._meta.db_table
     if not issubclass(model, Walled):
-        return f'SELECT {key_sql(model)}, NULL, NULL, NULL, {model.counted} FROM "{table}"'
+        return f'SELECT {key_sql(model)}, NULL, NULL, NULL, brands FROM "{table}"'
     counted = model.wall.counted or "NULL"
     return f'SELECT {key_sql(model)}, brand_id, store_id, notice_id, {counted} FROM "{table}"'
 
@@ -203,7 +213,9 @@ def expected(
     """Return the keys of the rows that the oracle lets the viewer read."""
     if not issubclass(model, Walled):
         return {
-            key for key, row in rows.items() if oracle.may_read_group(world, viewer, row.count or 0)
+            key
+            for key, row in rows.items()
+            if oracle.may_read_group(world, viewer, left_out(row.count or 0, world.modes))
         }
     kind = str(model.wall.kind)
     return {key for key, row in rows.items() if oracle.may_read(world, viewer, kind, row)}

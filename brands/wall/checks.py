@@ -35,10 +35,8 @@ def every_table_is_declared(app_configs: Any, **kwargs: Any) -> list[CheckMessag
             continue
         if issubclass(model, Walled):
             declared = hasattr(model, "wall")
-        elif issubclass(model, GroupWalled):
-            declared = hasattr(model, "counted")
         else:
-            declared = hasattr(model, "app_privileges")
+            declared = issubclass(model, GroupWalled) or hasattr(model, "app_privileges")
         if not declared:
             found.append(
                 Error(

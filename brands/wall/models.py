@@ -152,7 +152,7 @@ class Walled(models.Model):
 
 
 class GroupWalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type: ignore[misc]
-    """Show figures of the whole group to HQ, without the cells too small to show."""
+    """Show HQ the figures of the group that leave out the brands it may not count."""
 
     def get_queryset(self) -> WalledQuerySet:
         """Return the rows that the open scope shows."""
@@ -160,15 +160,19 @@ class GroupWalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type:
         opened = scope.current()
         if opened.visible is None:
             return queryset
-        if opened.visible.group_k is None:
+        if opened.visible.group_without is None:
             return queryset.none()
-        return queryset.filter(**{f"{self.model.counted}__gte": opened.visible.group_k})
+        return queryset.filter(brand_set=opened.visible.group_set)
 
 
 class GroupWalled(models.Model):
-    """Be a figure of the whole group: no brand, `counted` names the column of persons."""
+    """Be a figure of the group over all its brands but those that `brand_set` names.
 
-    counted: ClassVar[str]
+    HQ reads the figures that leave out exactly the brands in brand-max. With those brands in them,
+    HQ could take away what it can count itself, and would be left with their small cells.
+    """
+
+    brand_set = models.CharField(max_length=32)
 
     objects = GroupWalledManager()
 

@@ -93,15 +93,17 @@ def write_rule(rendering: Rendering = "postgresql") -> str:
     )
 
 
-def group_rule(model: type[GroupWalled], rendering: Rendering = "postgresql") -> str:
-    """Return the condition under which figures of the whole group are read."""
-    return f"{model.counted} >= {_number('group_k', rendering)}"
+def group_rule(rendering: Rendering = "postgresql") -> str:
+    """Return the condition under which figures of the group are read."""
+    value = "NULLIF(current_setting('sluice.group_set', true), '')"
+    value = f"(SELECT {value})" if rendering == "postgresql" else value
+    return f"brand_set = {value}"
 
 
 def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> list[Policy]:
     """Return the policies of one model: none for a model outside the wall."""
     if issubclass(model, GroupWalled):
-        return [Policy("sluice_read", "SELECT", using=group_rule(model, rendering))]
+        return [Policy("sluice_read", "SELECT", using=group_rule(rendering))]
     if not issubclass(model, Walled):
         return []
     found = [Policy("sluice_read", "SELECT", using=read_rule(model, rendering))]

@@ -88,7 +88,7 @@ def setting_values(visible: Visible, schema_name: str) -> dict[str, str]:
         values[f"sluice.{kind}_consented"] = array(sets.consented_brands)
         values[f"sluice.{kind}_notices"] = array(sets.notices)
     values["sluice.metrics_suppressed"] = array(visible.kinds[Kind.METRICS].suppressed_brands)
-    values["sluice.group_k"] = "" if visible.group_k is None else str(int(visible.group_k))
+    values["sluice.group_set"] = visible.group_set
     values["sluice.k"] = str(int(visible.k))
     values["sluice.store_brands"] = array(visible.viewer.store_brands)
     values["sluice.write_brands"] = array(visible.write_brands)
@@ -105,7 +105,7 @@ SETTING_NAMES = tuple(
     ]
     + [
         "sluice.metrics_suppressed",
-        "sluice.group_k",
+        "sluice.group_set",
         "sluice.k",
         "sluice.store_brands",
         "sluice.write_brands",
@@ -191,7 +191,7 @@ def averaging() -> Iterator[Scope]:
             kinds=kinds,
             write_brands=frozenset(),
             write_stores=frozenset(),
-            group_k=None,
+            group_without=None,
             _digest=[],
         )
     ) as scope:

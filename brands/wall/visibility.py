@@ -112,8 +112,9 @@ class Visible:
     averaged_brands: frozenset[int] = frozenset()
     write_brands: frozenset[int] = frozenset()
     write_stores: frozenset[int] = frozenset()
-    # The fewest persons a figure of the whole group may count; None where none may be read.
-    group_k: int | None = None
+    # The brands that figures of the group leave out, since the viewer may count only large cells
+    # of them; None where no figure of the group may be read.
+    group_without: frozenset[int] | None = None
     k: int = 10
     _digest: list[str] = field(default_factory=list, compare=False, repr=False)
 
@@ -122,12 +123,17 @@ class Visible:
         return self.cells.get((brand_id, kind), Cell(Sight.NONE, Reason.NO_GRANT))
 
     @property
+    def group_set(self) -> str:
+        """Name the brands that figures of the group leave out; "" where none may be read."""
+        return "" if self.group_without is None else brand_set(self.group_without)
+
+    @property
     def digest(self) -> str:
         """Name viewer, modes and sets in a cache key: equal ones, equal digest."""
         if not self._digest:
             viewer = self.viewer
             parts = [
-                repr((self.group_k, self.k, sorted(self.averaged_brands))),
+                repr((self.group_set, self.k, sorted(self.averaged_brands))),
                 # Pages also say who looks, and through which modes.
                 repr((viewer.is_hq, sorted(viewer.brands), sorted(viewer.stores))),
                 repr((viewer.sees_contact, viewer.is_engaged)),
@@ -151,6 +157,12 @@ class Visible:
                 )
             self._digest.append(hashlib.sha256("|".join(parts).encode()).hexdigest()[:20])
         return self._digest[0]
+
+
+def brand_set(brands: Iterable[int]) -> str:
+    """Name a set of brands in 32 characters: equal sets, equal names."""
+    text = ",".join(str(number) for number in sorted(brands))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def decide(
@@ -258,15 +270,9 @@ def visibility(
         averaged_brands=averaged,
         write_brands=viewer.brands if may_write else frozenset(),
         write_stores=viewer.stores if may_write else frozenset(),
-        group_k=_group_k(viewer, kinds[Kind.METRICS], k),
+        group_without=kinds[Kind.METRICS].suppressed_brands if viewer.is_hq else None,
         k=k,
     )
-
-
-def _group_k(viewer: Viewer, metrics: KindSets, k: int) -> int | None:
-    if not viewer.is_hq:
-        return None
-    return k if metrics.suppressed_brands else 0
 
 
 def _sets(kind: Kind, viewer: Viewer, cells: Mapping[tuple[int, Kind], Cell]) -> KindSets:

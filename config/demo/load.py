@@ -53,10 +53,8 @@ def load_demo(*, progress: Progress, as_is: bool = False) -> None:
         plan = json.loads(files.hierarchy.read_text(encoding="utf-8"))
         tenant = _group(plan)
         _hierarchy(tenant, plan)
-        _imports(tenant, files, progress)
-        progress(f"{tenant.name}: mode", 0, 0)
         _modes(tenant, plan)
-        progress(f"{tenant.name}: mode", 1, 1)
+        _imports(tenant, files, progress)
     _people()
 
 

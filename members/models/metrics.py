@@ -75,17 +75,20 @@ class PoolMetric(Walled):
 
 
 class GroupMetric(GroupWalled):
-    """Count the persons who are in exactly this many brands."""
+    """Count the persons who are in exactly this many brands, brands in brand-max left out."""
 
-    counted = "persons"
-
-    brands = models.PositiveSmallIntegerField(_("brands"), primary_key=True)
+    brands = models.PositiveSmallIntegerField(_("brands"))
     persons = models.IntegerField(_("persons"))
 
     class Meta(GroupWalled.Meta):
         abstract = False
         verbose_name = _("group figure")
         verbose_name_plural = _("group figures")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand_set", "brands"], name="%(app_label)s_%(class)s_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.brands}: {self.persons}"

@@ -17,10 +17,10 @@ TOP_MEMBERS = 10
 
 @dataclass(frozen=True)
 class PersonsByBrands:
-    """Hold how many persons are in how many brands; rows of too few persons are not there."""
+    """Hold how many persons are in how many brands, brands in brand-max left out."""
 
     rows: tuple[tuple[int, int], ...]
-    k: int | None
+    left_out: int
 
     @property
     def shares(self) -> list[tuple[int, int, float]]:
@@ -52,7 +52,7 @@ class PersonsByBrands:
 def persons_by_brands(ask: Ask) -> PersonsByBrands:
     """Return how many persons are members of exactly so many brands."""
     rows = GroupMetric.objects.order_by("brands").values_list("brands", "persons")
-    return PersonsByBrands(rows=tuple(rows), k=ask.visible.group_k)
+    return PersonsByBrands(rows=tuple(rows), left_out=len(ask.visible.group_without or ()))
 
 
 @dataclass(frozen=True)

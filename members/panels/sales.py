@@ -92,7 +92,7 @@ def kpis(ask: Ask) -> Kpis:
         buyers=pools["buyers"],
         repeat_rate=share(pools["repeat_buyers"], pools["buyers"]),
         persons=persons,
-        has_hidden_persons=bool(ask.visible.group_k),
+        has_hidden_persons=bool(ask.visible.group_without),
         hidden_pools=len(suppressed) - pools["suppressed_rows"],
         period=period,
         orders=days["orders_now"],

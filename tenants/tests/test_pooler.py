@@ -196,4 +196,4 @@ def test_our_wrapper_never_reads_the_other_group(groups, pooler):
     assert _side_by_side(groups, ours) == []
 
 
-_SETTINGS = ("sluice.schema", "sluice.profile_all", "sluice.group_k", "sluice.write_brands")
+_SETTINGS = ("sluice.schema", "sluice.profile_all", "sluice.group_set", "sluice.write_brands")
