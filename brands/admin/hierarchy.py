@@ -55,6 +55,10 @@ class BusinessUnitAdmin(SpreadsheetAdmin, HierarchyAdmin):
         """Add the number of brands."""
         return super().get_queryset(request).annotate(brand_total=Count("brands", distinct=True))
 
+    def own(self, viewer: Viewer) -> Q:
+        """Return the units of the viewer's brands, and of the brands of the viewer's stores."""
+        return Q(brands__in=viewer.brands | viewer.store_brands)
+
     @admin.display(description=_("brands"), ordering="brand_total")
     def brand_count(self, unit: Any) -> int:
         """Return how many brands the unit holds."""

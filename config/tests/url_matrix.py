@@ -59,12 +59,12 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 302 302 302 302 302 302 302 302  admin/tenants/auditevent/<path:object_id>/
 302 404  404 405 405 405 405 405 405 405 405  admin/brands/businessunit/process_import/
 302 404  404 404 404 404 404 404 404 404 200  admin/brands/businessunit/import/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/export/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/businessunit/export/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/businessunit/
 302 404  404 404 404 404 404 404 404 404 200  admin/brands/businessunit/add/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/<path:object_id>/history/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/businessunit/<path:object_id>/history/
 302 404  404 404 404 404 404 404 404 404 200  admin/brands/businessunit/<path:object_id>/delete/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/businessunit/<path:object_id>/change/
+302 404  404 404 200 200 200 200 200 200 200  admin/brands/businessunit/<path:object_id>/change/
 302 404  404 302 302 302 302 302 302 302 302  admin/brands/businessunit/<path:object_id>/
 302 404  404 405 405 405 405 405 405 405 405  admin/brands/brand/process_import/
 302 404  404 404 404 404 404 404 404 404 200  admin/brands/brand/import/
