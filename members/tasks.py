@@ -36,7 +36,8 @@ def finish_group() -> None:
 def group_finish_enqueue() -> None:
     """Ask for `finish_group` once the current transaction is committed."""
     headers = {"_schema_name": connection.schema_name}
-    transaction.on_commit(lambda: finish_group.apply_async(headers=headers))
+    # The switch holds whether or not a worker can be reached; the figures stay closed until then.
+    transaction.on_commit(lambda: finish_group.apply_async(headers=headers), robust=True)
 
 
 @shared_task(name="members.resume_imports")
