@@ -74,7 +74,8 @@ clean: ## Remove .venv, caches and the tests' services; the demo's data stays
 	if [ ! -e .venv ]; then echo "Making .venv with $$("$$python" --version) …"; \
 		"$$python" -m venv .venv; fi; \
 	echo "Installing packages into .venv …"; \
-	if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	quiet=--quiet; if [ -t 1 ]; then quiet=; fi; \
+	if ! .venv/bin/python -m pip install $$quiet --disable-pip-version-check \
 		-r requirements-dev.txt; then \
 		echo "The packages could not be installed (see above). What arrived is kept in .venv;" \
 			"run the same command again." >&2; \
