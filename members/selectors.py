@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Sum
 
 from brands import dashboard
 from brands.modes import Mode
-from brands.wall.visibility import Kind, Sight, Visible
+from brands.wall.visibility import FEWEST_AVERAGED, Kind, Sight, Visible
 from members import contacts
 from members.keys import group_keys
 from members.models import Consent, Contact, MaskedContact, Order, OrderLine, PoolMetric, Profile
@@ -57,6 +57,7 @@ def _seen(visible: Visible) -> Seen:
     without_profiles = [
         pk for pk in visible.modes if visible.cell(pk, Kind.PROFILE).sight is Sight.NONE
     ]
+    averaged = sum(sights[pk] is Sight.AVERAGES for pk in without_profiles)
     own_modes = {visible.modes[pk] for pk in viewer.brands | viewer.store_brands}
     modes = set(visible.modes.values()) if viewer.is_hq else own_modes
     return Seen(
@@ -68,7 +69,8 @@ def _seen(visible: Visible) -> Seen:
         agreed=agreed,
         agreed_brands=len(profile.consented_brands),
         figures_only=sum(sights[pk] in (Sight.ALL, Sight.SUPPRESSED) for pk in without_profiles),
-        averages_only=sum(sights[pk] is Sight.AVERAGES for pk in without_profiles),
+        # Of too few brands no average is shown, so none is claimed.
+        averages_only=averaged if averaged >= FEWEST_AVERAGED else 0,
         is_hq=viewer.is_hq,
     )
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import transaction
 
-from brands.wall.visibility import Kind, KindSets, Visible
+from brands.wall.visibility import FEWEST_AVERAGED, Kind, KindSets, Visible
 from tenants.connection import connection
 
 
@@ -181,7 +181,7 @@ def averaging() -> Iterator[Scope]:
         raise ScopeRefused("Averages are read inside a viewer's scope.")
     averaged = visible.averaged_brands
     unknown = averaged - visible.kinds[Kind.METRICS].all_brands
-    if len(averaged) < 3 or len(unknown) < 2:
+    if len(averaged) < FEWEST_AVERAGED or len(unknown) < 2:
         averaged = frozenset()
     kinds = {kind: KindSets() for kind in Kind}
     kinds[Kind.METRICS] = KindSets(all_brands=averaged)

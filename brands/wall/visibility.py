@@ -20,6 +20,10 @@ class Kind(StrEnum):
     ACTIVITY = "activity"
 
 
+# An average over fewer brands says too much about each of them.
+FEWEST_AVERAGED = 3
+
+
 class Sight(StrEnum):
     """How much of one brand's data of one kind a viewer sees."""
 

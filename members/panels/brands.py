@@ -13,12 +13,9 @@ from brands import dashboard
 from brands.dashboard import Ask, Page, Period
 from brands.models import Brand
 from brands.wall import scope
-from brands.wall.visibility import Kind, Sight
+from brands.wall.visibility import FEWEST_AVERAGED, Kind, Sight
 from members.models import DailyMetric, PoolMetric
 from members.panels.asked import average_of, period_asked, share
-
-# An average over fewer brands would tell one brand's own figure.
-FEWEST_AVERAGED = 3
 
 
 @dataclass(frozen=True)

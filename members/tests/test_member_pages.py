@@ -213,14 +213,27 @@ def test_members_of_another_group_are_absent(pools, cast, visit):
     assert response.status_code == 404
 
 
-def test_the_banner_counts_own_and_shared_members(pools, cast, visit, switch):
-    def banner(person) -> str:
+@pytest.fixture
+def banner(visit):
+    """Return a function: a person → the words of the banner on their member list."""
+
+    def words(person) -> str:
         text = visit(person).get("/members/").content.decode()
         found = re.search(r'<div class="s-banner".*?</div>', text, re.DOTALL)[0]
         return " ".join(re.sub(r"<[^>]+>", " ", found).split())
 
+    return words
+
+
+def test_the_banner_claims_averages_only_where_brands_are_enough_for_one(acme, pools, cast, banner):
+    assert "averages" not in banner(cast.sibling_manager)
+    with tenant_transaction(acme):
+        Brand.objects.create(code="deli", name="Deli")
+    assert "Of 3 other brands you see averages only." in banner(cast.sibling_manager)
+
+
+def test_the_banner_counts_own_and_shared_members(pools, cast, banner, switch):
     assert "You see 12 members of your own." in banner(cast.sibling_manager)
-    assert "Of 2 other brands you see averages only." in banner(cast.sibling_manager)
     assert "You see 24 profiles of 3 brands, without names." in banner(cast.group_admin)
     assert "You see the 12 members of your store." in banner(cast.store_manager)
     switch(Mode.FAN_MAX)
