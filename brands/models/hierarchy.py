@@ -1,23 +1,13 @@
-"""A group's hierarchy, its channel accounts, its mode and its notices."""
+"""A group's units, brands, stores, guides and channel accounts."""
 
 from __future__ import annotations
 
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from brands.modes import Mode
-
-# What the app role may do with a table outside the wall; every such model says which.
-READ_ONLY = "SELECT"
-APPEND_ONLY = "SELECT, INSERT"
-READ_WRITE = "SELECT, INSERT, UPDATE, DELETE"
-# Walled rows name it without a constraint, so a deletion would leave them to nobody.
-KEPT = "SELECT, INSERT, UPDATE"
-OWNER_ONLY = ""
+from brands.models.privileges import KEPT, READ_WRITE
 
 code_validator = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
@@ -193,96 +183,3 @@ class ChannelAccount(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class ModeChange(models.Model):
-    """Append one decision about the mode; the last effective one holds.
-
-    Without a brand it sets the group's default. With a brand it overrides the default for that
-    brand, and an empty mode takes the override away.
-    """
-
-    app_privileges = APPEND_ONLY
-
-    brand = models.ForeignKey(
-        Brand,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="mode_changes",
-        verbose_name=_("brand"),
-    )
-    mode = models.CharField(_("mode"), max_length=12, choices=Mode.choices, blank=True)
-    effective_at = models.DateTimeField(_("effective"), default=timezone.now)
-    reason = models.CharField(_("reason"), max_length=400, blank=True)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.DO_NOTHING,
-        null=True,
-        db_constraint=False,
-        related_name="+",
-        verbose_name=_("decided by"),
-    )
-    decided_by_name = models.CharField(_("decided by"), max_length=120)
-    created_at = models.DateTimeField(_("recorded"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("change of mode")
-        verbose_name_plural = _("changes of mode")
-        ordering = ["-effective_at", "-id"]
-        indexes = [models.Index(fields=["brand", "-effective_at", "-id"])]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(brand__isnull=False) | ~Q(mode=""),
-                name="%(app_label)s_%(class)s_group_has_a_mode",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.brand or _('Group')}: {self.get_mode_display() or _('as the group')}"
-
-
-class Notice(models.Model):
-    """Be a versioned notice: who receives which kinds of data for what (PIPL art. 17 and 23)."""
-
-    app_privileges = READ_WRITE
-
-    version = models.CharField(_("version"), max_length=20, unique=True)
-    title = models.CharField(_("title"), max_length=200)
-    text = models.TextField(_("text"))
-    purposes = models.CharField(_("purposes"), max_length=400)
-    names_group = models.BooleanField(_("the group is a recipient"), default=False)
-    recipients = models.ManyToManyField(
-        Brand, blank=True, related_name="notices", verbose_name=_("recipient brands")
-    )
-    covers_profile = models.BooleanField(_("covers profiles"), default=True)
-    covers_contact = models.BooleanField(_("covers contact data"), default=False)
-    covers_activity = models.BooleanField(_("covers activity"), default=False)
-    effective_from = models.DateTimeField(_("effective from"), default=timezone.now)
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("notice")
-        verbose_name_plural = _("notices")
-        ordering = ["-effective_from"]
-
-    def __str__(self) -> str:
-        return f"{self.version} – {self.title}"
-
-
-class Generation(models.Model):
-    """Count how often the group's roll-ups changed, so that no cached figure outlives them."""
-
-    app_privileges = READ_ONLY
-
-    # The one row's key.
-    ONLY = 1
-
-    number = models.BigIntegerField(default=0)
-
-    class Meta:
-        verbose_name = _("generation of figures")
-        verbose_name_plural = _("generations of figures")
-
-    def __str__(self) -> str:
-        return str(self.number)

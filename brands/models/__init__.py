@@ -1,0 +1,31 @@
+"""A group's hierarchy, its channel accounts, its mode and its notices."""
+
+from brands.models.decisions import ModeChange
+from brands.models.figures import Generation
+from brands.models.hierarchy import (
+    Brand,
+    BusinessUnit,
+    ChannelAccount,
+    Guide,
+    Store,
+    code_validator,
+)
+from brands.models.notices import Notice
+from brands.models.privileges import APPEND_ONLY, KEPT, OWNER_ONLY, READ_ONLY, READ_WRITE
+
+__all__ = [
+    "APPEND_ONLY",
+    "KEPT",
+    "OWNER_ONLY",
+    "READ_ONLY",
+    "READ_WRITE",
+    "Brand",
+    "BusinessUnit",
+    "ChannelAccount",
+    "Generation",
+    "Guide",
+    "ModeChange",
+    "Notice",
+    "Store",
+    "code_validator",
+]
