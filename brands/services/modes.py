@@ -1,4 +1,4 @@
-"""Write across the hierarchy and the mode."""
+"""Decide the mode, and start what must be recomputed after it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from brands.models import Brand, Generation, ModeChange
+from brands.models import Brand, ModeChange
 from brands.modes import Mode
 from brands.selectors import brand_overrides, group_mode
 from tenants import audit
@@ -82,10 +81,3 @@ def mode_change(
     for act in _after_mode_change:
         act()
     return change
-
-
-def generation_bump() -> None:
-    """Say that roll-ups changed, in the transaction that changes them: cached figures are stale."""
-    rows = Generation.objects.filter(pk=Generation.ONLY)
-    if not rows.update(number=F("number") + 1):
-        Generation.objects.get_or_create(pk=Generation.ONLY, defaults={"number": 1})

@@ -1,0 +1,17 @@
+"""Write across the hierarchy, the notices and the mode."""
+
+from brands.services.figures import generation_bump
+from brands.services.modes import (
+    ModeUnchanged,
+    mode_change,
+    register_after_mode_change,
+    seed_group,
+)
+
+__all__ = [
+    "ModeUnchanged",
+    "generation_bump",
+    "mode_change",
+    "register_after_mode_change",
+    "seed_group",
+]
