@@ -10,6 +10,7 @@ from brands.models.hierarchy import (
     Store,
     code_validator,
 )
+from brands.models.notice_drafts import NoticeDraft, NoticeEnding
 from brands.models.notices import Notice
 from brands.models.privileges import APPEND_ONLY, KEPT, OWNER_ONLY, READ_ONLY, READ_WRITE
 
@@ -26,6 +27,8 @@ __all__ = [
     "Guide",
     "ModeChange",
     "Notice",
+    "NoticeDraft",
+    "NoticeEnding",
     "Store",
     "code_validator",
 ]
