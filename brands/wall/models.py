@@ -22,17 +22,25 @@ class Wall:
     """Declare how the wall treats a table.
 
     `counted` names the column that counts people in a metrics row, so that HQ sees of a brand-max
-    brand only whole-brand rows (no store) of at least k people.
+    brand only whole-brand rows (no store) of at least k people. `is_appendable` is a table into
+    which viewers write rows of their own brands and stores, that they never change.
     """
 
     kind: Kind
     is_writable: bool = False
+    is_appendable: bool = False
     counted: str = ""
 
     @property
     def privileges(self) -> str:
         """Return what the app role may do with the table at all."""
-        return "SELECT, INSERT, UPDATE" if self.is_writable else "SELECT"
+        return _privileges(self)
+
+
+def _privileges(declared: Any) -> str:
+    if declared.is_writable:
+        return "SELECT, INSERT, UPDATE"
+    return "SELECT, INSERT" if declared.is_appendable else "SELECT"
 
 
 class WalledQuery(Query):
@@ -170,7 +178,13 @@ class GroupWalled(models.Model):
 
     HQ reads the figures that leave out exactly the brands in brand-max. With those brands in them,
     HQ could take away what it can count itself, and would be left with their small cells.
+
+    HQ's admins may write into a table that is appendable (and change what a writable one holds),
+    always under the set of today: what they write is read under that set only.
     """
+
+    is_writable: ClassVar[bool] = False
+    is_appendable: ClassVar[bool] = False
 
     brand_set = models.CharField(max_length=32)
 
@@ -179,6 +193,11 @@ class GroupWalled(models.Model):
     class Meta:
         abstract = True
         base_manager_name = "objects"
+
+    @classmethod
+    def privileges(cls) -> str:
+        """Return what the app role may do with the table at all."""
+        return _privileges(cls)
 
 
 def visible_rows(model: type[Walled], opened: scope.Scope) -> Q:

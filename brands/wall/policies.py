@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from django.conf import settings
 from django.db import models
@@ -100,19 +100,25 @@ def group_rule(rendering: Rendering = "postgresql") -> str:
     return f"brand_set = {value}"
 
 
+def group_write_rule(rendering: Rendering = "postgresql") -> str:
+    """Return the condition under which HQ writes a row of the group's."""
+    return group_rule(rendering).replace("sluice.group_set", "sluice.write_group")
+
+
 def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> list[Policy]:
     """Return the policies of one model: none for a model outside the wall."""
+    declared: Any
     if issubclass(model, GroupWalled):
-        return [Policy("sluice_read", "SELECT", using=group_rule(rendering))]
-    if not issubclass(model, Walled):
+        read, write, declared = group_rule(rendering), group_write_rule(rendering), model
+    elif issubclass(model, Walled):
+        read, write, declared = read_rule(model, rendering), write_rule(rendering), model.wall
+    else:
         return []
-    found = [Policy("sluice_read", "SELECT", using=read_rule(model, rendering))]
-    if model.wall.is_writable:
-        rule = write_rule(rendering)
-        found += [
-            Policy("sluice_insert", "INSERT", check=rule),
-            Policy("sluice_update", "UPDATE", using=rule, check=rule),
-        ]
+    found = [Policy("sluice_read", "SELECT", using=read)]
+    if declared.is_writable or declared.is_appendable:
+        found.append(Policy("sluice_insert", "INSERT", check=write))
+    if declared.is_writable:
+        found.append(Policy("sluice_update", "UPDATE", using=write, check=write))
     return found
 
 
@@ -121,7 +127,7 @@ def privileges(model: type[models.Model]) -> str:
     if issubclass(model, Walled):
         return model.wall.privileges
     if issubclass(model, GroupWalled):
-        return "SELECT"
+        return model.privileges()
     if owner := model._meta.auto_created:
         # The rows of a many-to-many field are as open as those of the model that declares it.
         return getattr(owner, "app_privileges", OWNER_ONLY)

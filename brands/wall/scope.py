@@ -89,6 +89,7 @@ def setting_values(visible: Visible, schema_name: str) -> dict[str, str]:
         values[f"sluice.{kind}_notices"] = array(sets.notices)
     values["sluice.metrics_suppressed"] = array(visible.kinds[Kind.METRICS].suppressed_brands)
     values["sluice.group_set"] = visible.group_set
+    values["sluice.write_group"] = visible.group_set if visible.writes_group else ""
     values["sluice.k"] = str(int(visible.k))
     values["sluice.store_brands"] = array(visible.viewer.store_brands)
     values["sluice.write_brands"] = array(visible.write_brands)
@@ -106,6 +107,7 @@ SETTING_NAMES = tuple(
     + [
         "sluice.metrics_suppressed",
         "sluice.group_set",
+        "sluice.write_group",
         "sluice.k",
         "sluice.store_brands",
         "sluice.write_brands",
@@ -191,6 +193,7 @@ def averaging() -> Iterator[Scope]:
             kinds=kinds,
             write_brands=frozenset(),
             write_stores=frozenset(),
+            writes_group=False,
             group_without=None,
             _digest=[],
         )

@@ -116,6 +116,8 @@ class Visible:
     averaged_brands: frozenset[int] = frozenset()
     write_brands: frozenset[int] = frozenset()
     write_stores: frozenset[int] = frozenset()
+    # Whether the viewer may write rows of the group's own, under the set of brands of today.
+    writes_group: bool = False
     # The brands that figures of the group leave out, since the viewer may count only large cells
     # of them; None where no figure of the group may be read.
     group_without: frozenset[int] | None = None
@@ -274,6 +276,7 @@ def visibility(
         averaged_brands=averaged,
         write_brands=viewer.brands if may_write else frozenset(),
         write_stores=viewer.stores if may_write else frozenset(),
+        writes_group=may_write and viewer.is_hq,
         group_without=kinds[Kind.METRICS].suppressed_brands if viewer.is_hq else None,
         k=k,
     )
