@@ -1,5 +1,6 @@
 """Members of brands, who they are, what they agreed to and what they bought."""
 
+from members.models.exports import ExportJob
 from members.models.imports import ImportJob, PendingRollup, PendingTotal
 from members.models.metrics import DailyMetric, GroupMetric, PoolMetric
 from members.models.orders import Order, OrderLine
@@ -10,6 +11,7 @@ __all__ = [
     "Consent",
     "Contact",
     "DailyMetric",
+    "ExportJob",
     "GroupKey",
     "GroupMetric",
     "Identity",

@@ -70,6 +70,8 @@ class ImportJob(Walled):
         related_name="+",
     )
     created_by_name = models.CharField(_("by"), max_length=120, blank=True)
+    # The grant it was uploaded under, in the public schema; null for commands.
+    grant_id = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     started_at = models.DateTimeField(_("started"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
