@@ -18,6 +18,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 
 from tenants import audit_words
 from tenants.roles import LEVELS, PERMISSIONS, Level, Role
+from tenants.token_models import ApiToken, TokenAction  # noqa: F401  tables of their own file
 
 SCHEMA_NAME = re.compile(r"^[a-z][a-z0-9_]{2,40}\Z")
 RESERVED_SCHEMAS = frozenset({"public", "platform", "information_schema", "www", "api"})
