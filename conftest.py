@@ -93,7 +93,6 @@ def _build_group(schema_name: str, name: str) -> None:
         notice = Notice.objects.create(
             version="1",
             title="Group notice",
-            text="…",
             purposes="Service",
             names_group=True,
             covers_profile=True,
@@ -102,6 +101,7 @@ def _build_group(schema_name: str, name: str) -> None:
             effective_from=timezone.now() - dt.timedelta(days=1),
         )
         notice.recipients.set(brands)
+        notice.texts.create(language="zh-hans", title="Group notice", text="…")
         mode_change(mode=Mode.MEMBER_MAX, acting_user=None)
 
 

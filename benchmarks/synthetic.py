@@ -62,7 +62,6 @@ def make_group(schema_name: str, *, mode: Mode = Mode.MEMBER_MAX) -> Group:
         notice = Notice.objects.create(
             version="1",
             title="Group notice",
-            text="…",
             purposes="Service",
             names_group=True,
             covers_contact=True,

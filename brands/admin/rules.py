@@ -27,7 +27,7 @@ class NoticeAdmin(AuditedAdmin):
     list_display = ["version", "title", "named", "covered", "effective_from"]
     search_fields = ["version", "title"]
     fieldsets = [
-        (None, {"fields": ["version", "title", "text", "purposes", "effective_from"]}),
+        (None, {"fields": ["version", "title", "purposes", "effective_from"]}),
         (_("Recipients"), {"fields": ["names_group", "recipients"]}),
         (
             _("Kinds of data"),

@@ -1,6 +1,6 @@
 """A group's hierarchy, its channel accounts, its mode and its notices."""
 
-from brands.models.decisions import ModeChange
+from brands.models.decisions import ImpactAssessment, ModeChange, ModeDraft, ModeFollowUp
 from brands.models.figures import Generation
 from brands.models.hierarchy import (
     Brand,
@@ -11,7 +11,8 @@ from brands.models.hierarchy import (
     code_validator,
 )
 from brands.models.notice_drafts import NoticeDraft, NoticeEnding
-from brands.models.notices import Notice
+from brands.models.notices import Notice, NoticeText
+from brands.models.previews import ModePreview
 from brands.models.privileges import APPEND_ONLY, KEPT, OWNER_ONLY, READ_ONLY, READ_WRITE
 
 __all__ = [
@@ -25,8 +26,13 @@ __all__ = [
     "ChannelAccount",
     "Generation",
     "Guide",
+    "ImpactAssessment",
     "ModeChange",
+    "ModeDraft",
+    "ModeFollowUp",
+    "ModePreview",
     "Notice",
+    "NoticeText",
     "NoticeDraft",
     "NoticeEnding",
     "Store",

@@ -17,6 +17,11 @@ class Generation(models.Model):
     ONLY = 1
 
     number = models.BigIntegerField(default=0)
+    # How often an answer, a withdrawal or an expiry was recorded: what was copied before is old.
+    answers = models.BigIntegerField(default=0)
+    # Everything that expires up to this instant is closed; once it has passed, nobody has looked,
+    # and no notice that expires per answer is in force.
+    expiries_closed_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("generation of figures")

@@ -48,6 +48,12 @@ class Brand(models.Model):
         verbose_name=_("business unit"),
     )
     is_active = models.BooleanField(_("active"), default=True)
+    # From this instant the brand is closed for good, and nobody's recipient (PIPL art. 22).
+    left_at = models.DateTimeField(_("left"), null=True, blank=True)
+    left_to = models.CharField(
+        _("new owner"), max_length=200, blank=True, help_text=_("Empty: it left to nobody.")
+    )
+    left_contact = models.CharField(_("contact of the new owner"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
 from tenants.context import tenant_transaction
+from tenants import audit_chain
 from tenants.models import AuditEvent, Grant
 from tenants.roles import Level, Role
 
@@ -295,7 +296,6 @@ def test_a_notice_in_force_is_read_only_and_one_to_come_is_not(cast, visit, acme
         coming = Notice.objects.create(
             version="2",
             title="Next",
-            text="…",
             purposes="…",
             effective_from=timezone.now() + dt.timedelta(days=9),
         )
@@ -414,8 +414,8 @@ def test_only_hq_admins_see_grants_and_the_audit(cast, visit, name, path):
 
 
 def test_the_audit_shows_the_own_groups_events_and_none_can_be_written(cast, visit, acme, globex):
-    AuditEvent.objects.create(tenant=acme, user_name="ours", action="a")
-    other = AuditEvent.objects.create(tenant=globex, user_name="theirs", action="b")
+    audit_chain.append(tenant=acme, user_name="ours", action="a")
+    other = audit_chain.append(tenant=globex, user_name="theirs", action="b")
     client = visit(cast.group_admin)
     page = client.get("/admin/tenants/auditevent/").content.decode()
     assert "ours" in page

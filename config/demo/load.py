@@ -34,6 +34,20 @@ __all__ = ["LOGINS", "PASSWORD", "is_loaded", "load_demo"]
 Progress = Callable[[str, int, int], None]
 
 _MODES = {"fan-max": Mode.FAN_MAX, "member-max": Mode.MEMBER_MAX, "brand-max": Mode.BRAND_MAX}
+# Language, title and words of each group's notice.
+_NOTICE = (
+    (
+        "en",
+        "How %(group)s uses your data",
+        "%(group)s and its brands use your membership and your orders to serve you across the "
+        "group. You may take this consent back at any time, in any brand.",
+    ),
+    (
+        "zh-hans",
+        "%(group)s如何使用您的信息",
+        "%(group)s及旗下各品牌使用您的会员信息与订单，以便在集团范围内为您服务。您可随时在任一品牌撤回同意。",
+    ),
+)
 _GUIDE_NAMES = ("Lin Yue", "Chen Mo", "Zhao Qing", "Sun Wei", "He Lan", "Ma Rui")
 
 
@@ -145,10 +159,6 @@ def _hierarchy(tenant: Tenant, plan: dict) -> None:
         notice = Notice.objects.create(
             version=plan["notice_version"],
             title=f"{tenant.name} member notice",
-            text=(
-                f"{tenant.name} and its brands use your membership and your orders to serve you "
-                "across the group. You may take this consent back at any time, in any brand."
-            ),
             purposes="Service and offers across the group's brands",
             names_group=True,
             covers_profile=True,
@@ -157,6 +167,12 @@ def _hierarchy(tenant: Tenant, plan: dict) -> None:
             effective_from=dt.datetime(2010, 1, 1, tzinfo=dt.UTC),
         )
         notice.recipients.set(Brand.objects.all())
+        for language, title, text in _NOTICE:
+            notice.texts.create(
+                language=language,
+                title=title % {"group": tenant.name},
+                text=text % {"group": tenant.name},
+            )
 
 
 def _both(row: dict) -> str:

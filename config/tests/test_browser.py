@@ -120,7 +120,7 @@ def _people() -> None:
     spa = Brand.objects.create(code="spa", name="Spa")
     Store.objects.create(brand=tea, code="tea-1", name="Tea 1")
     notice = Notice.objects.create(
-        version="1", title="Notice", text="…", purposes="Service", names_group=True,
+        version="1", title="Notice", purposes="Service", names_group=True,
         covers_contact=True,
     )  # fmt: skip
     notice.recipients.set([tea, spa])

@@ -91,7 +91,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
         )
         notice = Notice.objects.order_by("pk").first()
         if far:
-            notice = Notice.objects.create(pk=first_id, version="far", title="Far", text="…")
+            notice = Notice.objects.create(pk=first_id, version="far", title="Far")
         with scope.bulk(reason="test"):
             placed = {"brand": brand, "store": store}
             person = Person.objects.create()

@@ -1,11 +1,13 @@
-"""Profiles with their contact data, masked and encrypted, and their consents."""
+"""Profiles with their contact data, masked and encrypted."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from brands.models import Guide, Notice
+from brands.models import Guide
 from brands.wall.models import Wall, Walled
 from brands.wall.visibility import Kind
 from members.models.people import Person
@@ -44,6 +46,8 @@ class Profile(Walled):
     sales = models.BigIntegerField(_("sales"), default=0)
     first_order_at = models.DateTimeField(_("first order"), null=True, blank=True)
     last_order_at = models.DateTimeField(_("last order"), null=True, blank=True)
+    # The person objects to automated decisions, in this brand or in another (PIPL art. 24).
+    no_automation = models.BooleanField(_("no automated decisions"), default=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -65,6 +69,15 @@ class Profile(Walled):
     def __str__(self) -> str:
         return self.member_no
 
+    @property
+    def minor_until(self) -> dt.date | None:
+        """Return the day of the 14th birthday; None where unknown, or behind the wall.
+
+        A birthday is contact data, so the day is kept with the contact and not in the profile.
+        """
+        rows = Contact.objects.filter(profile_id=self.pk)
+        return rows.values_list("minor_until", flat=True).first()
+
 
 class Contact(Walled):
     """Hold a profile's contact data, encrypted, and the keys it is found by."""
@@ -84,6 +97,8 @@ class Contact(Walled):
     card_key = models.BinaryField(max_length=16, null=True)
     unionid_key = models.BinaryField(max_length=16, null=True)
     is_generated = models.BooleanField(_("invented"), default=False)
+    # The 14th birthday: before it a guardian answers (PIPL art. 31).
+    minor_until = models.DateField(_("fourteen on"), null=True, blank=True)
 
     class Meta(Walled.Meta):
         abstract = False
@@ -124,36 +139,3 @@ class MaskedContact(Walled):
 
     def __str__(self) -> str:
         return self.name or f"{self.profile_id}"
-
-
-class Consent(Walled):
-    """Append one answer of a person to one notice; the latest answer holds (PIPL art. 13–15)."""
-
-    wall = Wall(Kind.PROFILE)
-
-    person = models.ForeignKey(Person, models.PROTECT, related_name="consents")
-    profile = models.ForeignKey(
-        Profile, models.PROTECT, related_name="consents", verbose_name=_("collected from")
-    )
-    answered_notice = models.ForeignKey(
-        Notice, models.PROTECT, related_name="+", verbose_name=_("notice")
-    )
-    is_given = models.BooleanField(_("given"))
-    answered_at = models.DateTimeField(_("at"))
-    channel = models.CharField(_("channel"), max_length=40, blank=True)
-    evidence = models.CharField(_("evidence"), max_length=200, blank=True)
-    created_at = models.DateTimeField(_("recorded"), auto_now_add=True)
-
-    class Meta(Walled.Meta):
-        abstract = False
-        verbose_name = _("consent")
-        verbose_name_plural = _("consents")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["profile", "answered_notice", "is_given", "answered_at"],
-                name="%(app_label)s_%(class)s_answer_once",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.answered_notice_id}: {self.is_given}"

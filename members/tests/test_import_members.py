@@ -267,7 +267,6 @@ def test_nobody_agrees_to_a_notice_that_may_still_be_changed(importer):
     later = Notice.objects.create(
         version="2",
         title="Next year's",
-        text="…",
         purposes="Service",
         effective_from=timezone.now() + dt.timedelta(days=3),
     )

@@ -28,7 +28,7 @@ def person(importer):
 @pytest.fixture
 def second_notice(in_acme):
     """Return a newer notice."""
-    notice = Notice.objects.create(version="2", title="Second", text="…", purposes="Service")
+    notice = Notice.objects.create(version="2", title="Second", purposes="Service")
     notice.recipients.set(Brand.objects.all())
     return notice
 
