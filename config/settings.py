@@ -23,6 +23,8 @@ if SLUICE_PROCESS not in {"web", "scoped", "bulk"}:
 
 SECRET_KEY = env.secret("SECRET_KEY", demo=DEMO)
 MASTER_KEY = env.secret("MASTER_KEY", demo=False)
+# Keys that were the master key before: seals of the audit made under them are still checked.
+FORMER_MASTER_KEYS = env.words("FORMER_MASTER_KEYS")
 
 # --- Applications ---------------------------------------------------------------------------
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from members.models import GroupKey
 from tenants.connection import connection
+from tenants.master_key import master_key
 from tenants.models import Tenant
 
 
@@ -27,14 +26,7 @@ class GroupKeys:
 
 
 def _master() -> AESGCM:
-    text = settings.MASTER_KEY
-    try:
-        key = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError as error:
-        raise ImproperlyConfigured("MASTER_KEY is not base64url.") from error
-    if len(key) != 32:
-        raise ImproperlyConfigured("MASTER_KEY must be 32 bytes in base64url.")
-    return AESGCM(key)
+    return AESGCM(master_key())
 
 
 def _context(schema_name: str, purpose: str, version: int) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 
+from tenants import audit_chain
 from tenants.connection import connection
 from tenants.models import AuditEvent, Tenant, User
 
@@ -19,7 +20,7 @@ def record(
     target_name: str = "",
     tenant: Tenant | None = None,
 ) -> AuditEvent:
-    """Append an event about TARGET in the group of the current transaction.
+    """Append an event about TARGET to the chain of the current transaction's group.
 
     `tenant` names the group for what is done on the platform's host, so that the group sees who
     was let in and by whom. `changes` holds field → [before, after] and never contact data.
@@ -30,7 +31,7 @@ def record(
         or (tenant.pk if tenant else None)
         or (grant.tenant_id if grant else None)
     )
-    return AuditEvent.objects.create(
+    return audit_chain.append(
         tenant_id=tenant_id,
         user=acting_user,
         user_name=str(acting_user)[:120] if acting_user else "system",

@@ -16,9 +16,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
-from tenants import audit_words
+from tenants.audit_models import AuditCheck as AuditCheck
+from tenants.audit_models import AuditEvent as AuditEvent
+from tenants.audit_models import AuditHead as AuditHead
 from tenants.roles import LEVELS, PERMISSIONS, Level, Role
-from tenants.token_models import ApiToken, TokenAction  # noqa: F401  tables of their own file
+from tenants.token_models import ApiToken as ApiToken
+from tenants.token_models import TokenAction as TokenAction
 
 SCHEMA_NAME = re.compile(r"^[a-z][a-z0-9_]{2,40}\Z")
 RESERVED_SCHEMAS = frozenset({"public", "platform", "information_schema", "www", "api"})
@@ -362,61 +365,3 @@ class Handoff(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} → {self.tenant}"
-
-
-class AuditEvent(models.Model):
-    """Record one write by a person: who, as which role, on what, and what changed."""
-
-    at = models.DateTimeField(_("at"), default=timezone.now, db_index=True)
-    tenant = models.ForeignKey(
-        Tenant, models.DO_NOTHING, null=True, db_constraint=False, related_name="+"
-    )
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.DO_NOTHING,
-        null=True,
-        db_constraint=False,
-        related_name="+",
-    )
-    user_name = models.CharField(_("who"), max_length=120)
-    role = models.CharField(_("as"), max_length=200, blank=True)
-    engagement = models.ForeignKey(
-        Engagement,
-        models.DO_NOTHING,
-        null=True,
-        db_constraint=False,
-        related_name="+",
-        verbose_name=_("engagement"),
-    )
-    action = models.CharField(_("act"), max_length=60)
-    target_type = models.CharField(_("kind"), max_length=60, blank=True)
-    target_id = models.CharField(_("number"), max_length=60, blank=True)
-    target_name = models.CharField(_("what"), max_length=200, blank=True)
-    changes = models.JSONField(_("changes"), default=dict)
-
-    class Meta:
-        verbose_name = _("audit event")
-        verbose_name_plural = _("audit")
-        ordering = ["-id"]
-        indexes = [
-            models.Index(fields=["tenant", "-id"]),
-            models.Index(fields=["tenant", "target_type", "target_id"]),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user_name}: {self.action} {self.target_name}"
-
-    @property
-    def act(self) -> str:
-        """Return what was done, in the reader's language."""
-        return audit_words.act(self.action)
-
-    @property
-    def kind(self) -> str:
-        """Return what kind of row it was done to, in the reader's language."""
-        return audit_words.kind(self.target_type)
-
-    @property
-    def change_rows(self) -> list[tuple[str, Any, Any]]:
-        """Return field, before and after, in the reader's language."""
-        return audit_words.changes(self.target_type, self.changes)

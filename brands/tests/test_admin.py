@@ -5,8 +5,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
-from tenants.context import tenant_transaction
 from tenants import audit_chain
+from tenants.context import tenant_transaction
 from tenants.models import AuditEvent, Grant
 from tenants.roles import Level, Role
 

@@ -10,7 +10,7 @@ from django_tenants.utils import quote_schema_name
 
 from brands.models import BusinessUnit
 from tenants.context import tenant_transaction
-from tenants.models import AuditEvent, Domain, Tenant
+from tenants.models import AuditEvent, AuditHead, Domain, Tenant
 from tenants.provisioning import tenant_provision
 
 
@@ -21,9 +21,7 @@ def remove_group(schema_name: str) -> None:
         tenants = Tenant.objects.filter(schema_name=schema_name)
         ids = list(tenants.values_list("pk", flat=True))
         AuditEvent.objects.filter(tenant_id__in=ids).delete()
-        AuditEvent.objects.filter(
-            target_type="tenants.tenant", target_id__in=map(str, ids)
-        ).delete()
+        AuditHead.objects.filter(pk__in=ids).delete()
         Domain.objects.filter(tenant_id__in=ids).delete()
         tenants.delete()
         with connection.cursor() as cursor:

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from brands.models import Brand
+from tenants import audit_chain
 from tenants.context import tenant_transaction
 from tenants.models import (
     AuditEvent,
@@ -46,7 +47,7 @@ MODELS = [
 
 @pytest.mark.parametrize("model", MODELS)
 def test_an_operator_opens_every_list_and_form(operator, cast, model):
-    AuditEvent.objects.create(user_name="x", action="a", target_type="tenants.tenant")
+    audit_chain.append(user_name="x", action="a", target_type="tenants.tenant")
     assert operator.get(f"{ADMIN}/{model}/").status_code == 200
     if model != "auditevent":
         assert operator.get(f"{ADMIN}/{model}/add/").status_code == 200
@@ -358,12 +359,8 @@ def test_an_engagement_written_beside_its_provider_is_recorded(operator, acme):
 
 
 def test_the_platforms_audit_leaves_out_what_happens_inside_groups(operator, acme):
-    AuditEvent.objects.create(
-        tenant=acme, user_name="inside", action="a", target_type="brands.brand"
-    )
-    AuditEvent.objects.create(
-        tenant=acme, user_name="about", action="a", target_type="tenants.grant"
-    )
+    audit_chain.append(tenant=acme, user_name="inside", action="a", target_type="brands.brand")
+    audit_chain.append(tenant=acme, user_name="about", action="a", target_type="tenants.grant")
     page = operator.get(f"{ADMIN}/auditevent/").content.decode()
     assert "about" in page
     assert "inside" not in page
