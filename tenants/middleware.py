@@ -70,6 +70,12 @@ class GrantMiddleware:
     def __call__(self, request: SluiceRequest) -> HttpResponse:
         request.grants = []
         request.grant = None
+        if request.api_token is not None:
+            # A program acts under its token's grant and no other.
+            request.user = request.api_token.grant.user
+            request.grant = request.user.acting_grant = request.api_token.grant
+            request.grants = [request.grant]
+            return self.get_response(request)
         if request.user.is_authenticated:
             request.grants = current_grants(user=request.user, tenant=request.tenant)
             request.grant = self._chosen(request)

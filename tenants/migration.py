@@ -19,6 +19,7 @@ from tenants.provisioning import schema_parts, tenant_models
 _APPEND_ONLY = {"tenants_auditevent"}
 # Appending moves the chain's end on; nothing is ever taken away.
 _KEPT = {"tenants_audithead", "tenants_auditcheck"}
+_UNDELETED = {"tenants_apitoken"}
 _READ_ONLY = {"django_migrations", "django_content_type"}
 
 
@@ -38,6 +39,8 @@ def public_privileges() -> list[str]:
             granted = "SELECT"
         elif table in _APPEND_ONLY:
             granted = "SELECT, INSERT"
+        elif table in _UNDELETED:
+            granted = "SELECT, INSERT, UPDATE"
         elif table in _KEPT:
             granted = "SELECT, INSERT, UPDATE"
         else:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from tenants.models import Grant, Tenant, User
+from tenants.models import ApiToken, Grant, Tenant, User
 
 # The admin's methods are declared for a plain HttpRequest, which an override cannot narrow.
 AdminRequest = Any
@@ -22,5 +22,7 @@ class SluiceRequest(HttpRequest):
     grants: list[Grant]
     # None for a person without a grant at this host.
     grant: Grant | None
+    # What a program authenticates by; None for people.
+    api_token: ApiToken | None
     # What the grant shows (brands.wall.visibility.Visible); None outside a group.
     visible: Any

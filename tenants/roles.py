@@ -55,6 +55,8 @@ _VIEW_HIERARCHY = _model(
 _OWN_STORES = _model("brands", "store", "guide", "channelaccount")
 _READ = frozenset({"members.view_profile", "members.view_order", "brands.view_dashboard"})
 _IMPORTS = frozenset({"members.view_importjob", "members.add_importjob"})
+# Tokens for programs that act under one's own grant.
+_TOKENS = _model("tenants", "apitoken", actions="view add")
 
 # Seeing rows is the wall's business; these say which acts and pages a role has at all.
 PERMISSIONS: dict[Role, frozenset[str]] = {
@@ -76,13 +78,15 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_model("brands", "notice", actions="view add change"),
             "brands.view_modechange",
             "brands.add_modechange",
+            *_TOKENS,
+            "members.export_profile",
             "members.view_importjob",
             "members.view_consent",
             "tenants.view_auditevent",
         }
     ),
     Role.HQ_ANALYST: frozenset(
-        {*_VIEW_HIERARCHY, *_READ, "brands.view_modechange", "brands.view_notice"}
+        {*_VIEW_HIERARCHY, *_READ, "brands.view_modechange", "brands.view_notice", "members.export_profile"}
     ),
     Role.UNIT_MANAGER: frozenset(
         {
@@ -90,6 +94,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_OWN_STORES,
             *_READ,
             *_IMPORTS,
+            *_TOKENS,
+            "members.export_profile",
             "brands.view_modechange",
             "brands.view_notice",
             "members.view_consent",
@@ -101,12 +107,15 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_OWN_STORES,
             *_READ,
             *_IMPORTS,
+            *_TOKENS,
+            "members.export_profile",
             "brands.view_modechange",
             "brands.view_notice",
             "members.view_consent",
         }
     ),
     Role.STORE_MANAGER: _READ
-    | _model("brands", "businessunit", "brand", "store", "guide", actions="view"),
+    | _model("brands", "businessunit", "brand", "store", "guide", actions="view")
+    | {"members.export_profile"},
     Role.GUIDE: _READ,
 }
