@@ -23,13 +23,15 @@ class Wall:
 
     `counted` names the column that counts people in a metrics row, so that HQ sees of a brand-max
     brand only whole-brand rows (no store) of at least k people. `is_appendable` is a table into
-    which viewers write rows of their own brands and stores, that they never change.
+    which viewers write rows of their own brands and stores, that they never change. `within` names
+    the column of a metrics row that lists further brands: it is read by who sees all of each.
     """
 
     kind: Kind
     is_writable: bool = False
     is_appendable: bool = False
     counted: str = ""
+    within: str = ""
 
     @property
     def privileges(self) -> str:
@@ -216,6 +218,8 @@ def visible_rows(model: type[Walled], opened: scope.Scope) -> Q:
             store_id=None,
             **{f"{model.wall.counted}__gte": opened.visible.k},
         )
+    if model.wall.within:
+        rows &= Q(**{f"{model.wall.within}__contained_by": sorted(sets.all_brands)})
     return rows
 
 

@@ -81,7 +81,10 @@ def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
             f"(brand_id = ANY {_ids(f'{Kind.METRICS}_suppressed', rendering)}"
             f" AND store_id IS NULL AND {model.wall.counted} >= {_number('k', rendering)})"
         )
-    return " OR ".join(rules)
+    rule = " OR ".join(rules)
+    if model.wall.within:
+        rule = f"({rule}) AND {model.wall.within} <@ {_ids(f'{kind}_all', rendering)}"
+    return rule
 
 
 def write_rule(rendering: Rendering = "postgresql") -> str:

@@ -5,10 +5,12 @@ from members.models.exports import ExportJob
 from members.models.imports import ImportJob, PendingRollup, PendingTotal
 from members.models.metrics import DailyMetric, GroupMetric, PoolMetric
 from members.models.orders import Order, OrderLine
+from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
 from members.models.people import GroupKey, Identity, IdentityLink, Person, PersonMerge
 from members.models.profiles import Contact, MaskedContact, Profile
 
 __all__ = [
+    "BrandOverlap",
     "Consent",
     "ConsentEntry",
     "Contact",
@@ -18,13 +20,16 @@ __all__ = [
     "ExportJob",
     "GroupKey",
     "GroupMetric",
+    "GroupOverlap",
     "Identity",
     "IdentityLink",
     "ImportJob",
     "MaskedContact",
+    "Measure",
     "Objection",
     "Order",
     "OrderLine",
+    "OverlapCell",
     "PendingRollup",
     "PendingTotal",
     "Person",
