@@ -73,4 +73,5 @@ REASONS = {
     Reason.SIBLING_BRAND_MAX: _("The brand is brand-maximizing: other brands see nothing of it."),
     Reason.NO_NOTICE: _("No notice in force names this recipient and this kind of data."),
     Reason.NO_GRANT: _("There is no grant for this."),
+    Reason.NOT_IN_TOKEN: _("The token may not be used for this kind of data."),
 }

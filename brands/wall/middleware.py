@@ -10,6 +10,7 @@ from django.utils.cache import patch_cache_control
 
 from brands.selectors import visible_for_grant
 from brands.wall import scope
+from brands.wall.narrowing import narrowed
 from brands.wall.request import GroupRequest
 from tenants.requests import SluiceRequest
 
@@ -32,6 +33,8 @@ class ScopeMiddleware:
             return self.get_response(request)
         with transaction.atomic():
             request.visible = visible_for_grant(request.grant, k=request.tenant.k)
+            if request.api_token is not None:
+                request.visible = narrowed(request.visible, request.api_token.actions)
             with scope.open(request.visible):
                 response = self.get_response(request)
                 if response.streaming and not getattr(response, "file_to_stream", None):

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     SIBLING_BRAND_MAX = "sibling_brand_max"
     NO_NOTICE = "no_notice"
     NO_GRANT = "no_grant"
+    # Only for a program that acts under a token (brands.wall.narrowing).
+    NOT_IN_TOKEN = "not_in_token"
 
 
 @dataclass(frozen=True)
