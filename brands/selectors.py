@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import cast
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from brands.models import Brand, BusinessUnit, ModeChange, Notice, Store
+from brands.models import (
+    Brand,
+    BusinessUnit,
+    Generation,
+    ModeChange,
+    Notice,
+    NoticeEnding,
+    Store,
+)
 from brands.modes import Mode
 from brands.wall.scope import ScopeRefused
 from brands.wall.visibility import Kind, NoticeTerms, Viewer, Visible, visibility
 from tenants.connection import connection
 from tenants.models import Grant
 from tenants.roles import HQ_ROLES, LEVELS, Level, Role
+
+
+class Standing(StrEnum):
+    """Whether the wall goes by a notice, and if not, why."""
+
+    IN_FORCE = "in_force"
+    NOT_YET = "not_yet"
+    ENDED = "ended"
+    # Its answers expire, and nobody has closed those that have: closed until that is done.
+    UNCHECKED = "unchecked"
 
 
 def group_mode(*, at: datetime | None = None) -> Mode:
@@ -32,14 +51,19 @@ def group_mode(*, at: datetime | None = None) -> Mode:
 
 def brand_overrides(*, at: datetime | None = None) -> dict[int, str]:
     """Return brand id → its override at an instant, "" for brands that follow the group."""
+    return {pk: mode for pk, mode, _has_left in _brand_rows(at or timezone.now())}
+
+
+def _brand_rows(at: datetime) -> list[tuple[int, str, bool]]:
     latest = (
-        ModeChange.objects.filter(brand=OuterRef("pk"), effective_at__lte=at or timezone.now())
+        ModeChange.objects.filter(brand=OuterRef("pk"), effective_at__lte=at)
         .order_by("-effective_at", "-id")
         .values("mode")[:1]
     )
-    return dict(
-        Brand.objects.order_by("pk").values_list("pk", Coalesce(Subquery(latest), Value("")))
+    rows = Brand.objects.order_by("pk").values_list(
+        "pk", Coalesce(Subquery(latest), Value("")), "left_at"
     )
+    return [(pk, mode, left_at is not None and left_at <= at) for pk, mode, left_at in rows]
 
 
 def effective_modes(*, at: datetime | None = None) -> dict[int, Mode]:
@@ -47,16 +71,50 @@ def effective_modes(*, at: datetime | None = None) -> dict[int, Mode]:
     at = at or timezone.now()
     default = group_mode(at=at)
     return {
-        brand_id: Mode(override) if override else default
-        for brand_id, override in brand_overrides(at=at).items()
+        # A brand that left or was sold shares nothing any more, whatever was decided before.
+        brand_id: Mode.BRAND_MAX if has_left else Mode(override) if override else default
+        for brand_id, override, has_left in _brand_rows(at)
     }
+
+
+def notices_in_force(*, at: datetime | None = None) -> QuerySet[Notice]:
+    """Return the notices that the wall goes by at an instant: begun, not ended, not unchecked."""
+    at = at or timezone.now()
+    return Notice.objects.filter(
+        ~Exists(NoticeEnding.objects.filter(notice=OuterRef("pk"), ends_at__lte=at)),
+        Q(ends_at=None) | Q(ends_at__gt=at),
+        # Nobody has closed what expires: then no answer that may expire is relied upon.
+        Q(consent_months=None)
+        | Exists(Generation.objects.filter(expiries_closed_until__gt=timezone.now())),
+        effective_from__lte=at,
+    )
+
+
+def notice_standing(notice: Notice, *, at: datetime | None = None) -> Standing:
+    """Return whether the wall goes by a notice at an instant, and if not, why."""
+    at = at or timezone.now()
+    if notice.effective_from > at:
+        return Standing.NOT_YET
+    ends = [ending.ends_at for ending in notice.endings.all()]
+    if any(end <= at for end in [*ends, *([notice.ends_at] if notice.ends_at else [])]):
+        return Standing.ENDED
+    if notice.consent_months is not None and not expiries_are_closed():
+        return Standing.UNCHECKED
+    return Standing.IN_FORCE
+
+
+def expiries_are_closed() -> bool:
+    """Tell whether all answers that have expired by now are closed."""
+    return Generation.objects.filter(expiries_closed_until__gt=timezone.now()).exists()
 
 
 def notice_terms(*, at: datetime | None = None) -> list[NoticeTerms]:
     """Return every notice in force at an instant, as the wall reads it."""
+    at = at or timezone.now()
+    stays = Q(recipients__left_at=None) | Q(recipients__left_at__gt=at)
     rows = (
-        Notice.objects.filter(effective_from__lte=at or timezone.now())
-        .annotate(brand_ids=ArrayAgg("recipients", filter=Q(recipients__isnull=False)))
+        notices_in_force(at=at)
+        .annotate(brand_ids=ArrayAgg("recipients", filter=Q(recipients__isnull=False) & stays))
         .order_by("pk")
         .values_list(
             "pk", "names_group", "brand_ids", "covers_profile", "covers_contact", "covers_activity"

@@ -1,6 +1,6 @@
 """Write across the hierarchy, the notices and the mode."""
 
-from brands.services.figures import generation_bump
+from brands.services.figures import answers_bump, generation_bump
 from brands.services.modes import (
     ModeUnchanged,
     mode_change,
@@ -10,6 +10,7 @@ from brands.services.modes import (
 
 __all__ = [
     "ModeUnchanged",
+    "answers_bump",
     "generation_bump",
     "mode_change",
     "register_after_mode_change",
