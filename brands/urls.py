@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from brands.views import hierarchy, modes, places, sharing
+from brands.views import hierarchy, modes, notices, places, sharing, view_as
 
 app_name = "brands"
 
@@ -19,4 +19,22 @@ urlpatterns = [
     path("mode/confirm/", modes.confirm, name="mode_confirm"),
     path("hierarchy/", hierarchy.hierarchy, name="hierarchy"),
     path("visibility/", sharing.visibility, name="visibility"),
+    path("view-as/", view_as.look, name="view_as"),
+    path("view-as/leave/", view_as.leave, name="view_as_leave"),
+    path("notices/", notices.notices, name="notices"),
+    path("notices/<int:notice_id>/", notices.notice, name="notice"),
+    path("notices/<int:notice_id>/end/", notices.end, name="notice_end"),
+    path("notices/drafts/new/", notices.draft_new, name="notice_draft_new"),
+    path("notices/drafts/<int:draft_id>/", notices.draft, name="notice_draft"),
+    path("notices/drafts/<int:draft_id>/state/", notices.draft_state, name="notice_draft_state"),
+    path(
+        "notices/drafts/<int:draft_id>/publish/",
+        notices.draft_publish_again,
+        name="notice_draft_publish",
+    ),
+    path(
+        "notices/drafts/<int:draft_id>/discard/",
+        notices.draft_discard,
+        name="notice_draft_discard",
+    ),
 ]

@@ -14,6 +14,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "tenant": getattr(request, "tenant", None),
         "grant": getattr(request, "grant", None),
         "grants": getattr(request, "grants", []),
+        "looking": getattr(request, "looking", None),
         "visible": getattr(request, "visible", None),
     }
     match = request.resolver_match

@@ -68,6 +68,9 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
         [
             Link(_("Mode"), "water_lock", "brands:mode", "brands.view_modechange"),
             Link(_("Who sees what"), "visibility", "brands:visibility", "brands.view_modechange"),
+            Link(
+                _("Look as someone else"), "supervisor_account", "brands:view_as", "tenants.view_as"
+            ),
             Link(_("Notices"), "contract", "admin:brands_notice_changelist", "brands.view_notice"),
         ],
     ),

@@ -22,6 +22,8 @@ ACTS = {
     "finish": _("finish"),
     "give": _("give"),
     "import": _("import"),
+    "look": _("look as"),
+    "look_end": _("stop looking as"),
     "invite": _("invite"),
     "provision": _("set up"),
     "request": _("request"),
@@ -30,7 +32,9 @@ ACTS = {
     "retry": _("try again"),
     "start": _("start"),
     "suspend": _("suspend"),
+    "export": _("export"),
     "use": _("use"),
+    "verify": _("verify"),
 }
 
 

@@ -14,6 +14,7 @@ from django.urls import set_urlconf
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from tenants import view_as
 from tenants.accounts import grant_needs_second_factor, has_second_factor
 from tenants.connection import connection
 from tenants.models import Domain, Grant, Tenant
@@ -69,23 +70,36 @@ class GrantMiddleware:
 
     def __call__(self, request: SluiceRequest) -> HttpResponse:
         request.grants = []
-        request.grant = None
+        request.grant = request.looking = None
         if request.api_token is not None:
             # A program acts under its token's grant and no other.
             request.user = request.api_token.grant.user
             request.grant = request.user.acting_grant = request.api_token.grant
             request.grants = [request.grant]
             return self.get_response(request)
-        if request.user.is_authenticated:
-            request.grants = current_grants(user=request.user, tenant=request.tenant)
-            request.grant = self._chosen(request)
-            request.user.acting_grant = request.grant
-        return self.get_response(request)
+        if not request.user.is_authenticated:
+            return self.get_response(request)
+        user = request.user
+        request.grants = current_grants(user=user, tenant=request.tenant)
+        request.grant = user.acting_grant = self._chosen(request)
+        looking = request.looking = view_as.current(request)
+        if looking is None:
+            return self.get_response(request)
+        request.grant = user.acting_grant = looking.grant
+        response = self.get_response(request)
+        if view_as.SESSION_KEY not in request.session:
+            # They left, logged out, or were logged in anew: the session is another one by now.
+            view_as.ended(user=user, looking=looking)
+        return response
 
     def process_view(
         self, request: SluiceRequest, view: Callable, args: tuple, kwargs: dict
     ) -> HttpResponse | None:
         """Refuse a person without a grant here, except on pages anyone may open."""
+        if request.looking is not None and request.method not in view_as.SAFE:
+            match = request.resolver_match
+            if match is None or match.view_name not in view_as.LEFT_OPEN:
+                return view_as.refusal(request)
         if not getattr(view, "login_required", True) or not request.user.is_authenticated:
             return None
         if request.grant is None and not getattr(view, "is_open_to_strangers", False):

@@ -22,6 +22,8 @@ class SluiceRequest(HttpRequest):
     grants: list[Grant]
     # None for a person without a grant at this host.
     grant: Grant | None
+    # What HQ looks as (tenants.view_as); the grant above is then that of no person.
+    looking: Any
     # What a program authenticates by; None for people.
     api_token: ApiToken | None
     # What the grant shows (brands.wall.visibility.Visible); None outside a group.

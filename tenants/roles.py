@@ -78,6 +78,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_model("brands", "notice", actions="view add change"),
             "brands.view_modechange",
             "brands.add_modechange",
+            "tenants.view_as",
             *_TOKENS,
             "members.export_profile",
             "members.view_importjob",
@@ -86,7 +87,13 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         }
     ),
     Role.HQ_ANALYST: frozenset(
-        {*_VIEW_HIERARCHY, *_READ, "brands.view_modechange", "brands.view_notice", "members.export_profile"}
+        {
+            *_VIEW_HIERARCHY,
+            *_READ,
+            "brands.view_modechange",
+            "brands.view_notice",
+            "members.export_profile",
+        }
     ),
     Role.UNIT_MANAGER: frozenset(
         {

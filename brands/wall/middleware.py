@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_cache_control
 
-from brands.selectors import visible_for_grant
+from brands.view_as import visible_for_request
 from brands.wall import scope
 from brands.wall.narrowing import narrowed
 from brands.wall.request import GroupRequest
+from tenants import view_as
 from tenants.requests import SluiceRequest
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -32,7 +33,7 @@ class ScopeMiddleware:
         if request.tenant is None or request.grant is None:
             return self.get_response(request)
         with transaction.atomic():
-            request.visible = visible_for_grant(request.grant, k=request.tenant.k)
+            request.visible = visible_for_request(request, k=request.tenant.k)
             if request.api_token is not None:
                 request.visible = narrowed(request.visible, request.api_token.actions)
             with scope.open(request.visible):
@@ -41,6 +42,9 @@ class ScopeMiddleware:
                     raise scope.ScopeRefused(
                         "A streamed response would read outside its scope: make a file in a job."
                     )
+                if request.looking is not None and _is_file(response):
+                    response.close()
+                    response = view_as.refusal(request)
                 # What the next transaction may not show must not come out of a browser's cache.
                 patch_cache_control(response, private=True, no_store=True)
                 failed = response.status_code >= 500 or getattr(request, "sluice_failed", False)
@@ -52,6 +56,21 @@ class ScopeMiddleware:
                 transaction.set_rollback(True)
         return response
 
+    def process_view(
+        self, request: SluiceRequest, view: Callable, args: tuple, kwargs: dict
+    ) -> None:
+        """Let a page write nothing, whatever it is made of, while HQ looks as another role."""
+        if request.visible is None or request.looking is None:
+            return
+        # Logging in or out writes the session, which is the person's own.
+        if getattr(view, "login_required", True) and request.method in view_as.SAFE:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL transaction_read_only = on")
+
     def process_exception(self, request: GroupRequest, exception: Exception) -> None:
         """Note that the view failed, so that nothing it wrote is kept."""
         request.sluice_failed = True
+
+
+def _is_file(response: HttpResponse) -> bool:
+    return response.streaming or "attachment" in response.get("Content-Disposition", "")

@@ -54,6 +54,8 @@ class Reason(StrEnum):
     NO_GRANT = "no_grant"
     # Only for a program that acts under a token (brands.wall.narrowing).
     NOT_IN_TOKEN = "not_in_token"
+    # Only where HQ looks as someone else (brands.wall.meeting).
+    NOT_TOLD_APART = "not_told_apart"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Viewer:
     # Acts for a service provider, under an engagement.
     is_engaged: bool = False
     is_read_only: bool = False
+    # HQ looks as this viewer, and sees of it only what HQ sees as well.
+    is_looked_as: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class Visible:
                 repr((self.group_set, self.k, sorted(self.averaged_brands))),
                 # Pages also say who looks, and through which modes.
                 repr((viewer.is_hq, sorted(viewer.brands), sorted(viewer.stores))),
-                repr((viewer.sees_contact, viewer.is_engaged)),
+                repr((viewer.sees_contact, viewer.is_engaged, viewer.is_looked_as)),
                 repr(sorted((brand, str(mode)) for brand, mode in self.modes.items())),
             ]
             for kind in Kind:

@@ -52,6 +52,8 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 200  admin/tenants/grant/<path:object_id>/change/
 302 404  404 302 302 302 302 302 302 302 302  admin/tenants/grant/<path:object_id>/
 302 404  404 404 404 404 404 404 404 404 200  admin/tenants/auditevent/
+302 404  404 404 404 404 404 404 404 404 302  admin/tenants/auditevent/verify/
+302 404  404 404 404 404 404 404 404 404 200  admin/tenants/auditevent/export/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/add/
 302 404  404 404 404 404 404 404 404 404 200  admin/tenants/auditevent/<path:object_id>/history/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/delete/
@@ -145,6 +147,8 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 302  mode/confirm/
 302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
+302 404  404 404 404 404 404 404 404 404 200  view-as/
+302 404  404 405 405 405 405 405 405 405 405  view-as/leave/
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
 302 404  404 404 404 200 200 200 200 404 200  imports/
@@ -172,6 +176,8 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  200 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/change/
 302 404  302 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/
 302 404  200 404 404 404 404 404 404 404 404  admin/tenants/auditevent/
+302 404  302 404 404 404 404 404 404 404 404  admin/tenants/auditevent/verify/
+302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/export/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/add/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/history/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/delete/
@@ -249,6 +255,10 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"mode": "fan_max"},
         "302 404 404 404 404 404 404 404 404 404 302",
     ),
+    ("group", "admin/tenants/auditevent/verify/"): (
+        {},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
     ("group", "imports/new/"): (
         {"kind": "members"},
         "302 404 404 404 404 200 200 200 200 404 404",
@@ -260,6 +270,14 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "imports/<int:job_id>/again/"): (
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "view-as/"): (
+        {"role": "brand_manager", "place": "0"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "view-as/leave/"): (
+        {},
+        "302 404 404 302 302 302 302 302 302 302 302",
     ),
     ("group", "language/"): (
         {"language": "zh-hans"},

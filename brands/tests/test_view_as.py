@@ -1,0 +1,376 @@
+"""HQ looks as another role: that role's pages and rows, met with HQ's own, and nothing written."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from hypothesis import given
+
+from brands.models import Brand, BusinessUnit, Store
+from brands.services import mode_change
+from brands.tests import oracle, wall_rows
+from brands.tests.test_wall_property import SHORT, WORLDS
+from brands.wall import scope
+from brands.wall.meeting import meet
+from brands.wall.visibility import Kind, Sight
+from config.tests.test_urls_matrix import Objects, _objects_of  # noqa: PLC2701
+from config.tests.url_matrix import GROUP, ROLES
+from members.tests.pools import fill
+from tenants import view_as
+from tenants.context import tenant_transaction
+from tenants.models import AuditEvent, Engagement, Grant
+from tenants.roles import PERMISSIONS, Role
+
+START = "/view-as/"
+LEAVE = "/view-as/leave/"
+
+
+# --- What both see -------------------------------------------------------------------------------
+
+
+def _can_be_said(world: oracle.World, viewer: oracle.Viewer, hq: oracle.Viewer, kind: str) -> bool:
+    """Say by hand whether one set of brands, stores and notices tells the rows of both apart."""
+    if not hq.contact and kind in {"contact", "masked"}:
+        return True
+    fan_max = {brand for brand, mode in world.modes.items() if mode == "fan_max"}
+    if kind == "metrics":
+        return True
+    if viewer.store is not None:
+        return viewer.store_brand not in fan_max
+    covered = "contact" if kind == "masked" else kind
+    open_sides = viewer.brands & fan_max
+    for_hq = {n for n, said in world.notices.items() if said.group and covered in said.kinds}
+    for_both = {n for n in for_hq if world.notices[n].brands & open_sides}
+    if kind == "contact" or not open_sides or not fan_max - viewer.brands:
+        return True
+    return for_hq == for_both
+
+
+@SHORT
+@given(**WORLDS)
+def test_hq_looking_as_someone_sees_the_rows_that_both_may_read(
+    walled_acme, modes, notices, k, who
+):
+    places = walled_acme
+    world = oracle.World(
+        dict(zip(places.brands.values(), modes, strict=True)),
+        {
+            number: oracle.Notice(group, frozenset(places.brands[b] for b in named), kinds)
+            for number, (group, named, kinds) in notices.items()
+        },
+        k,
+    )
+    viewer = places.viewers()[2 + who % 8]
+    with connection.cursor() as cursor:
+        rows = {model: wall_rows.read_facts(cursor, model) for model in wall_rows.all_models()}
+    for hq in places.viewers()[:2]:
+        visible = meet(wall_rows.visible_of(world, viewer), wall_rows.visible_of(world, hq))
+        assert not visible.write_brands | visible.write_stores
+        assert not visible.writes_group
+        with scope.open(visible), connection.cursor() as cursor:
+            for model, facts in rows.items():
+                both = wall_rows.expected(world, viewer, model, facts) & wall_rows.expected(
+                    world, hq, model, facts
+                )
+                by_sql = set(wall_rows.read_facts(cursor, model))
+                by_orm = {wall_rows.key_of(pk) for pk in model.objects.values_list("pk", flat=True)}
+                assert by_sql == by_orm
+                # Never more; and no less where it can be said.
+                assert by_sql <= both, (model, viewer.name, hq.name)
+                kind = str(model.wall.kind) if hasattr(model, "wall") else "group"
+                if kind == "group" or _can_be_said(world, viewer, hq, kind):
+                    assert by_sql == both, (model, viewer.name, hq.name)
+
+
+def test_a_look_is_cached_apart_from_the_role_and_from_hq(in_acme):
+    with connection.cursor() as cursor:
+        places = wall_rows.Places.read(cursor)
+    world = oracle.World(dict.fromkeys(places.brands.values(), "member_max"))
+    hq, tea = places.viewers()[0], places.viewers()[3]
+    role, seen_by = wall_rows.visible_of(world, tea), wall_rows.visible_of(world, hq)
+    looked_as = meet(role, seen_by)
+    brand = places.brands["tea"]
+    assert looked_as.cell(brand, Kind.METRICS).sight is Sight.ALL
+    assert len({looked_as.digest, role.digest, seen_by.digest}) == 3
+
+
+# --- The pages -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def looking(cast, visit, acme):
+    """Return a function that lets HQ look as a role at a place, and returns the client."""
+
+    def start(role: str, place: str, engagement: Engagement | None = None):
+        with tenant_transaction(acme):
+            models = {"unit_manager": BusinessUnit, "brand_manager": Brand}
+            pk = models.get(role, Store).objects.get(code=place).pk
+        client = visit(cast.group_admin)
+        client.raise_request_exception = False
+        data = {"role": role, "place": pk, "engagement": engagement.pk if engagement else ""}
+        assert client.post(START, data).status_code == 302
+        return client
+
+    return start
+
+
+def _objects(acme) -> Objects:
+    return _objects_of(acme, "tea", first_id=800_000)
+
+
+# Pages that answer HQ otherwise than the role: it makes files, or asks for more than HQ reads.
+_OTHERWISE = {
+    "imports/<int:job_id>/rejected/",
+    # Whoever asks has a session of their own, and no second factor here.
+    "handoff/<str:token>/",
+}
+
+
+@pytest.mark.parametrize(
+    ("as_whom", "role", "place"),
+    [
+        ("brand_manager", "brand_manager", "tea"),
+        ("store_manager", "store_manager", "tea-1"),
+        ("unit_manager", "unit_manager", "food"),
+    ],
+)
+def test_every_page_answers_as_it_answers_that_role(looking, acme, as_whom, role, place):
+    objects = _objects(acme)
+    client = looking(role, place)
+    column = ROLES.index(as_whom)
+    wrong = []
+    for route, words in GROUP.items():
+        expected = int(words.split()[column])
+        path = objects.path(route)
+        if route in _OTHERWISE or "logout" in route or expected == 405:
+            continue
+        got = client.get(path).status_code
+        if got != expected:
+            wrong.append(f"{path}: {got}, as {as_whom} it is {expected}")
+    assert wrong == []
+    assert view_as.SESSION_KEY in client.session
+
+
+def test_every_page_and_the_admin_say_so_and_offer_the_way_out(looking):
+    client = looking("brand_manager", "tea")
+    for path in ("/brands/tea/", "/members/", "/admin/", "/admin/brands/store/", "/accounts/2fa/"):
+        page = client.get(path).content.decode()
+        assert "You look at the site as" in page, path
+        assert LEAVE in page, path
+    client.post(LEAVE)
+    assert "You look at the site as" not in client.get("/members/").content.decode()
+
+
+def test_rows_are_the_roles_own_and_those_alone_that_hq_reads(looking, acme, cast, visit):
+    tea = fill(acme, "tea", members=3, orders=1, agreeing=1)
+    spa = fill(acme, "spa", members=2, orders=1, agreeing=2)
+    client = looking("brand_manager", "tea")
+    manager = visit(cast.brand_manager)
+
+    def shown(one) -> tuple[list[int], list[int]]:
+        return tuple(
+            [pk for pk in pool if one.get(f"/members/{pk}/").status_code == 200]
+            for pool in (tea, spa)
+        )
+
+    # Member-max: HQ reads every profile, so the brand's own are there, and no sibling's.
+    assert shown(client) == (tea, [])
+    assert shown(manager) == (tea, [])
+    with tenant_transaction(acme):
+        mode_change(mode="fan_max", acting_user=None)
+    # Fan-max: those who agreed to a notice that names the group, and the brand.
+    agreed = shown(client)
+    assert len(agreed[0]) == 1
+    assert agreed[1] == spa
+    assert shown(manager) == (tea, spa)
+    with tenant_transaction(acme):
+        mode_change(mode="brand_max", acting_user=None)
+    # Brand-max: no person at all, though the brand itself sees its own.
+    assert shown(client) == ([], [])
+    assert shown(manager) == (tea, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("/acting/", {"grant": "1"}),
+        ("/mode/confirm/", {"mode": "fan_max"}),
+        ("/admin/brands/store/add/", {"code": "new", "name": "New"}),
+        ("/imports/new/", {"kind": "members"}),
+        ("/accounts/password/change/", {"oldpassword": "x"}),
+        ("/accounts/password/reset/", {"email": "group_admin@example.com"}),
+        (START, {"role": "brand_manager", "place": "1"}),
+        ("/admin/brands/brand/export/", {"format": "0"}),
+        ("/no/such/page/", {}),
+    ],
+)
+def test_whatever_would_change_something_is_refused_in_words(looking, acme, path, data):
+    client = looking("brand_manager", "tea")
+    before = AuditEvent.objects.count()
+    answer = client.post(path, data)
+    assert answer.status_code == (404 if path == "/no/such/page/" else 403)
+    if answer.status_code == 403:
+        assert "Nothing was changed" in answer.content.decode()
+    assert AuditEvent.objects.count() == before
+    for method in ("put", "patch", "delete"):
+        assert getattr(client, method)("/members/").status_code == 403
+    # Still looking, and the way out is open.
+    assert client.post("/language/", {"language": "zh-hans"}).status_code == 302
+    assert client.post(LEAVE).status_code == 302
+    assert view_as.SESSION_KEY not in client.session
+
+
+def test_a_page_that_would_write_while_it_is_read_writes_nothing(looking, acme, settings):
+    """The database refuses it, whatever the page is made of."""
+    client = looking("brand_manager", "tea")
+    settings.ROOT_URLCONF = "brands.tests.wall_pages"
+    assert client.get("/wall/renders/").status_code == 200
+    assert client.get("/wall/kept/").status_code == 500
+    with tenant_transaction(acme):
+        assert not BusinessUnit.objects.filter(code="written").exists()
+
+
+def test_no_file_is_given_out(looking, acme, cast, visit):
+    objects = _objects(acme)
+    path = objects.path("imports/<int:job_id>/rejected/")
+    with tenant_transaction(acme):
+        mode_change(mode="fan_max", acting_user=None)
+    assert visit(cast.brand_manager).get(path).status_code == 200
+    client = looking("brand_manager", "tea")
+    answer = client.get(path)
+    assert answer.status_code in (403, 404)
+    assert b"13800001111" not in answer.content
+
+
+# --- Beginning and end ---------------------------------------------------------------------------
+
+
+def _acts() -> list[tuple[str, str]]:
+    events = AuditEvent.objects.filter(action__startswith="view_as.").order_by("pk")
+    return [(event.action, event.target_name) for event in events]
+
+
+def test_beginning_and_end_stand_in_the_audit_and_pages_do_not(looking, cast):
+    client = looking("brand_manager", "tea")
+    name = "Brand manager · Tea House"
+    assert _acts() == [("view_as.look", name)]
+    count = AuditEvent.objects.count()
+    client.get("/members/")
+    client.get("/brands/tea/")
+    assert AuditEvent.objects.count() == count
+    client.post(LEAVE)
+    assert _acts() == [("view_as.look", name), ("view_as.look_end", name)]
+    event = AuditEvent.objects.order_by("-pk").first()
+    assert event.user == cast.group_admin
+    assert event.role.startswith("HQ admin")
+
+
+def test_logging_out_ends_the_look(looking):
+    client = looking("guide", "tea-1")
+    client.post("/accounts/logout/")
+    assert [action for action, _name in _acts()] == ["view_as.look", "view_as.look_end"]
+
+
+def _rewind(client, **kept: object) -> None:
+    session = client.session
+    session[view_as.SESSION_KEY] = {**session[view_as.SESSION_KEY], **kept}
+    session.save()
+
+
+def test_after_its_minutes_the_look_is_over(looking):
+    client = looking("brand_manager", "tea")
+    until = timezone.now() + dt.timedelta(minutes=1)
+    _rewind(client, until=until.isoformat())
+    assert client.get("/mode/confirm/").status_code == 404
+    _rewind(client, until=(until - dt.timedelta(minutes=2)).isoformat())
+    answer = client.get("/members/")
+    assert "minutes are over" in answer.content.decode()
+    assert [action for action, _name in _acts()] == ["view_as.look", "view_as.look_end"]
+    # HQ itself again.
+    assert client.get("/group/").status_code == 200
+
+
+def test_a_look_ends_with_the_grant_it_began_under(looking, cast):
+    client = looking("brand_manager", "tea")
+    assert client.get("/members/").status_code == 200
+    Grant.objects.filter(user=cast.group_admin).update(valid_until=timezone.now())
+    assert client.get("/members/").status_code == 404
+    assert client.get("/brands/tea/").status_code == 404
+
+
+def test_a_look_is_no_longer_than_the_grant_it_began_under(looking, cast):
+    soon = timezone.now() + dt.timedelta(minutes=3)
+    Grant.objects.filter(user=cast.group_admin).update(valid_until=soon)
+    client = looking("brand_manager", "tea")
+    assert client.session[view_as.SESSION_KEY]["until"] == soon.isoformat()
+
+
+def test_a_session_carried_to_another_host_looks_as_nobody(looking, cast, globex):
+    client = looking("brand_manager", "tea")
+    answer = client.get("/members/", headers={"host": "globex.localhost"})
+    assert answer.status_code == 404
+    # The number of a grant of somebody else in the session opens nothing either.
+    client = looking("brand_manager", "tea")
+    other = Grant.objects.get(user=cast.second_admin)
+    _rewind(client, grant=other.pk)
+    assert "You look at the site as" not in client.get("/group/").content.decode()
+
+
+def test_looking_on_from_a_look_is_refused(looking):
+    client = looking("unit_manager", "food")
+    assert client.get(START).status_code == 404
+    assert client.post(START, {"role": "brand_manager", "place": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize("person", ["brand_manager", "analyst", "unit_manager", "store_manager"])
+def test_nobody_but_an_hq_admin_looks_as_another(cast, visit, person):
+    client = visit(getattr(cast, person))
+    assert client.get(START).status_code == 404
+    assert client.post(START, {"role": "guide", "place": "1"}).status_code == 404
+    assert view_as.SESSION_KEY not in client.session
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"place": "987654"},
+        {"place": "x"},
+        {"role": "hq_analyst"},
+        {"role": "platform_operator"},
+        {"role": "store_manager", "place": "987654"},
+        {"engagement": "987654"},
+    ],
+)
+def test_an_edited_form_looks_as_nobody_and_says_so(cast, visit, acme, edited):
+    with tenant_transaction(acme):
+        data = {"role": "brand_manager", "place": str(Brand.objects.get(code="tea").pk)}
+    client = visit(cast.group_admin)
+    answer = client.post(START, {**data, **edited}, follow=True)
+    assert "You still act as yourself" in answer.content.decode()
+    assert view_as.SESSION_KEY not in client.session
+    # The control: as the page sends it, it is in order.
+    assert "You look at the site as" in client.post(START, data, follow=True).content.decode()
+
+
+def test_a_look_through_a_contract_sees_what_the_contract_lets(looking, cast, acme):
+    contract = Engagement.objects.get(tenant=acme)
+    client = looking("brand_manager", "tea", contract)
+    page = client.get("/visibility/").content.decode()
+    assert "Through the contract with Provider" in page
+    Engagement.objects.update(ends_on=timezone.now().date() - dt.timedelta(days=1))
+    page = client.get("/members/").content.decode()
+    assert "contract that you looked through has ended" in page
+    assert "You look at the site as" not in page
+    assert [action for action, _name in _acts()] == ["view_as.look", "view_as.look_end"]
+
+
+def test_no_role_that_hq_looks_as_opens_a_page_that_hq_may_not():
+    own = PERMISSIONS[Role.HQ_ADMIN]
+    for role in view_as.ROLES:
+        seen = {one for one in PERMISSIONS[role] if one.split(".")[1].startswith("view_")}
+        assert seen <= own, (role, seen - own)
+    assert view_as.PERMISSION in own
+    assert not any(view_as.PERMISSION in PERMISSIONS[role] for role in view_as.ROLES)
