@@ -25,15 +25,19 @@ urlpatterns = [
     path("notices/<int:notice_id>/", notices.notice, name="notice"),
     path("notices/<int:notice_id>/end/", notices.end, name="notice_end"),
     path("notices/drafts/new/", notices.draft_new, name="notice_draft_new"),
-    path("notices/drafts/<int:draft_id>/", notices.draft, name="notice_draft"),
-    path("notices/drafts/<int:draft_id>/state/", notices.draft_state, name="notice_draft_state"),
+    path("notices/drafts/<int:notice_draft_id>/", notices.draft, name="notice_draft"),
     path(
-        "notices/drafts/<int:draft_id>/publish/",
+        "notices/drafts/<int:notice_draft_id>/state/",
+        notices.draft_state,
+        name="notice_draft_state",
+    ),
+    path(
+        "notices/drafts/<int:notice_draft_id>/publish/",
         notices.draft_publish_again,
         name="notice_draft_publish",
     ),
     path(
-        "notices/drafts/<int:draft_id>/discard/",
+        "notices/drafts/<int:notice_draft_id>/discard/",
         notices.draft_discard,
         name="notice_draft_discard",
     ),

@@ -71,7 +71,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
             Link(
                 _("Look as someone else"), "supervisor_account", "brands:view_as", "tenants.view_as"
             ),
-            Link(_("Notices"), "contract", "admin:brands_notice_changelist", "brands.view_notice"),
+            Link(_("Notices"), "contract", "brands:notices", "brands.view_notice"),
         ],
     ),
     (

@@ -7,13 +7,17 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from brands.models.hierarchy import Brand
-from brands.models.privileges import READ_WRITE
+from brands.models.privileges import READ_ONLY
 
 
 class Notice(models.Model):
-    """Be a versioned notice: who receives which kinds of data for what (PIPL art. 17 and 23)."""
+    """Be a versioned notice: who receives which kinds of data for what (PIPL art. 17 and 23).
 
-    app_privileges = READ_WRITE
+    What people answer never changes: the app role reads notices, and a job of the owner role
+    makes them of drafts (brands.services.notices).
+    """
+
+    app_privileges = READ_ONLY
 
     version = models.CharField(_("version"), max_length=20, unique=True)
     title = models.CharField(_("working title"), max_length=200)
@@ -50,7 +54,7 @@ class Notice(models.Model):
 class NoticeText(models.Model):
     """Hold the words of a notice in one language, as people read them."""
 
-    app_privileges = READ_WRITE
+    app_privileges = READ_ONLY
 
     notice = models.ForeignKey(
         Notice, models.CASCADE, db_index=False, related_name="texts", verbose_name=_("notice")

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
+from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Store
 from tenants import audit_chain
 from tenants.context import tenant_transaction
 from tenants.models import AuditEvent, Grant
@@ -157,7 +157,6 @@ def test_a_brand_manager_cannot_register_an_account_of_the_group(cast, visit, ro
     [
         ("analyst", "brand/add/"),
         ("brand_manager", "brand/add/"),
-        ("brand_manager", "notice/add/"),
         ("store_manager", "brand/add/"),
         ("store_manager", "store/add/"),
         ("guide", "store/"),
@@ -284,26 +283,6 @@ def test_a_unit_with_brands_is_not_deleted(cast, visit, rows, acme):
     client.post(f"{ADMIN}/businessunit/{rows['unit:food']}/delete/", {"post": "yes"})
     with tenant_transaction(acme):
         assert BusinessUnit.objects.filter(code="food").exists()
-
-
-def test_a_notice_in_force_is_read_only_and_one_to_come_is_not(cast, visit, acme):
-    import datetime as dt
-
-    from django.utils import timezone
-
-    with tenant_transaction(acme):
-        current = Notice.objects.get()
-        coming = Notice.objects.create(
-            version="2",
-            title="Next",
-            purposes="…",
-            effective_from=timezone.now() + dt.timedelta(days=9),
-        )
-    client = visit(cast.group_admin)
-    page = f"{ADMIN}/notice/{current.pk}/change/"
-    assert client.get(page).status_code == 200
-    assert client.post(page, {"title": "Other"}).status_code == 404
-    assert b'name="title"' in client.get(f"{ADMIN}/notice/{coming.pk}/change/").content
 
 
 def test_the_mode_is_shown_and_not_written_here(cast, visit, acme):

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
+from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, NoticeDraft, Store
 from brands.wall import scope
 from config.tests.url_matrix import GROUP, OPEN_REDIRECTS, PLATFORM, POSTS, ROLES
 from members import contacts
@@ -92,6 +92,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
         notice = Notice.objects.order_by("pk").first()
         if far:
             notice = Notice.objects.create(pk=first_id, version="far", title="Far")
+        draft = NoticeDraft.objects.create(pk=first_id)
         with scope.bulk(reason="test"):
             placed = {"brand": brand, "store": store}
             person = Person.objects.create()
@@ -129,7 +130,6 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "brands/store": store.pk,
             "brands/guide": guide.pk,
             "brands/channelaccount": account.pk,
-            "brands/notice": notice.pk,
             "brands/modechange": change.pk,
             "tenants/grant": grant.pk if grant else FAR * 2,
             "tenants/auditevent": event.pk,
@@ -146,6 +146,8 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "store_id": store.pk,
             "profile_id": profile.pk,
             "job_id": job.pk,
+            "notice_id": notice.pk,
+            "notice_draft_id": draft.pk,
             "tenant_id": tenant.pk,
             "grant_id": grant.pk if grant else FAR * 2,
             "panel of group": "kpis",
@@ -233,7 +235,7 @@ def test_an_object_of_another_group_is_not_found(objects, enter, globex, role):
     asked = []
     for route in GROUP:
         names = [one[0] or one[1] for one in _PARAMETER.findall(route)]
-        if not {"object_id", "code", "store_id", "profile_id", "job_id", "grant_id"} & set(names):
+        if not {"object_id", "code", "store_id", "profile_id", "job_id", "grant_id", "notice_id", "notice_draft_id"} & set(names):
             continue
         path = foreign.path(route)
         response = client.get(path)

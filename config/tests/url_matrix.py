@@ -101,12 +101,6 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 200 200 200 404 200  admin/brands/channelaccount/<path:object_id>/delete/
 302 404  404 404 404 404 200 200 200 200 200  admin/brands/channelaccount/<path:object_id>/change/
 302 404  404 302 302 302 302 302 302 302 302  admin/brands/channelaccount/<path:object_id>/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/notice/
-302 404  404 404 404 404 404 404 404 404 200  admin/brands/notice/add/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/notice/<path:object_id>/history/
-302 404  404 404 404 404 404 404 404 404 404  admin/brands/notice/<path:object_id>/delete/
-302 404  404 404 404 200 200 200 200 200 200  admin/brands/notice/<path:object_id>/change/
-302 404  404 302 302 302 302 302 302 302 302  admin/brands/notice/<path:object_id>/
 302 404  404 404 404 200 200 200 200 200 200  admin/brands/modechange/
 302 404  404 404 404 404 404 404 404 404 404  admin/brands/modechange/add/
 302 404  404 404 404 404 200 200 200 200 200  admin/brands/modechange/<path:object_id>/history/
@@ -145,6 +139,14 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/panels/<slug:name>/
 302 404  404 404 404 200 200 200 200 200 200  mode/
 302 404  404 404 404 404 404 404 404 404 302  mode/confirm/
+302 404  404 404 404 200 200 200 200 200 200  notices/
+302 404  404 404 404 200 200 200 200 200 200  notices/<int:notice_id>/
+302 404  404 404 404 404 404 404 404 404 200  notices/<int:notice_id>/end/
+302 404  404 404 404 404 404 404 404 404 405  notices/drafts/new/
+302 404  404 404 404 404 404 404 404 404 200  notices/drafts/<int:notice_draft_id>/
+302 404  404 404 404 404 404 404 404 404 200  notices/drafts/<int:notice_draft_id>/state/
+302 404  404 404 404 404 404 404 404 404 405  notices/drafts/<int:notice_draft_id>/publish/
+302 404  404 404 404 404 404 404 404 404 405  notices/drafts/<int:notice_draft_id>/discard/
 302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
 302 404  404 404 404 404 404 404 404 404 200  view-as/
@@ -256,6 +258,18 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         "302 404 404 404 404 404 404 404 404 404 302",
     ),
     ("group", "admin/tenants/auditevent/verify/"): (
+        {},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "notices/drafts/new/"): (
+        {},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "notices/drafts/<int:notice_draft_id>/publish/"): (
+        {},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "notices/drafts/<int:notice_draft_id>/discard/"): (
         {},
         "302 404 404 404 404 404 404 404 404 404 302",
     ),
