@@ -156,6 +156,21 @@ def fill(cursor: Any, places: Places) -> None:
             for (brand, store), count in totals
         ],
     )
+    insert(
+        cursor,
+        "members_answermetric",
+        [
+            {
+                "brand_id": brand,
+                "store_id": store,
+                "day": f"2026-01-{day:02}",
+                "state": f"s{number}",
+                "smallest_count": count,
+            }
+            for day, (brand, store) in enumerate(pairs, start=1)
+            for number, count in enumerate(COUNTS)
+        ],
+    )
     brands = places.brands.values()
     insert(
         cursor,
