@@ -2,6 +2,7 @@
 
 from members.models.consents import Consent, ConsentEntry, Entry, GroupConsentEntry, Objection
 from members.models.exports import ExportJob
+from members.models.gap import AnswerMetric
 from members.models.imports import ImportJob, PendingRollup, PendingTotal
 from members.models.metrics import DailyMetric, GroupMetric, PoolMetric
 from members.models.orders import Order, OrderLine
@@ -10,6 +11,7 @@ from members.models.people import GroupKey, Identity, IdentityLink, Person, Pers
 from members.models.profiles import Contact, MaskedContact, Profile
 
 __all__ = [
+    "AnswerMetric",
     "BrandOverlap",
     "Consent",
     "ConsentEntry",
