@@ -19,7 +19,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_noop
 
 from tenants.connection import connection
@@ -180,9 +180,15 @@ class _Row:
     content: tuple[Any, ...]
 
 
+def _events(chain: int) -> QuerySet[AuditEvent]:
+    if chain == PLATFORM:
+        return AuditEvent.objects.filter(tenant=None)
+    return AuditEvent.objects.filter(tenant_id=chain)
+
+
 def _rows(chain: int) -> Iterator[_Row]:
     """Read a chain's events in order, in constant memory."""
-    events = AuditEvent.objects.filter(tenant_id=chain or None).order_by("number", "id")
+    events = _events(chain).order_by("number", "id")
     fields = events.values_list("id", "number", "digest", "key_id", *_SEALED)
     for pk, number, digest, key_id, *content in fields.iterator(chunk_size=_CHUNK):
         yield _Row(pk, number, bytes(digest), key_id, tuple(content))
@@ -192,10 +198,16 @@ def anchors(chain: int) -> dict[int, bytes]:
     """Return number → digest, as the platform's chain has noted them for a group's chain."""
     if chain == PLATFORM:
         return {}
+    name = _anchor_name(chain)
     noted = AuditEvent.objects.filter(
-        tenant=None, action=ANCHOR, changes__has_key=str(chain)
-    ).values_list(f"changes__{chain}", flat=True)
+        tenant=None, action=ANCHOR, changes__has_key=name
+    ).values_list(f"changes__{name}", flat=True)
     return {int(number): bytes.fromhex(digest) for number, digest in noted if digest}
+
+
+def _anchor_name(chain: int) -> str:
+    # A bare number would be read as a place in a list.
+    return f"group_{chain}"
 
 
 def verify(
@@ -294,7 +306,7 @@ class _Walk:
         return None
 
     def _is_there(self, number: int) -> bool:
-        return AuditEvent.objects.filter(tenant_id=self.chain or None, number=number).exists()
+        return _events(self.chain).filter(number=number).exists()
 
 
 # --- All chains -----------------------------------------------------------------------------
@@ -322,5 +334,5 @@ def anchor() -> AuditEvent:
     return append(
         user_name="system",
         action=ANCHOR,
-        changes={str(head.chain): [head.count, bytes(head.digest).hex()] for head in ends},
+        changes={_anchor_name(head.chain): [head.count, bytes(head.digest).hex()] for head in ends},
     )

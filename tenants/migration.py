@@ -17,9 +17,8 @@ from tenants.provisioning import schema_parts, tenant_models
 
 # Public tables that the app role may only add to, or only read.
 _APPEND_ONLY = {"tenants_auditevent"}
-# Appending moves the chain's end on; nothing is ever taken away.
-_KEPT = {"tenants_audithead", "tenants_auditcheck"}
-_UNDELETED = {"tenants_apitoken"}
+# Appending moves the audit's end on, and a token may be revoked; nothing is ever taken away.
+_UNDELETED = {"tenants_apitoken", "tenants_audithead", "tenants_auditcheck"}
 _READ_ONLY = {"django_migrations", "django_content_type"}
 
 
@@ -40,8 +39,6 @@ def public_privileges() -> list[str]:
         elif table in _APPEND_ONLY:
             granted = "SELECT, INSERT"
         elif table in _UNDELETED:
-            granted = "SELECT, INSERT, UPDATE"
-        elif table in _KEPT:
             granted = "SELECT, INSERT, UPDATE"
         else:
             granted = "SELECT, INSERT, UPDATE, DELETE"

@@ -16,10 +16,26 @@ def ensure() -> None:
         name="Purge uploads that nobody went on with",
         defaults={"task": "members.purge_uploads", "crontab": nightly, "queue": "bulk"},
     )
+    PeriodicTask.objects.get_or_create(
+        name="Check the audit's chains",
+        defaults={"task": "tenants.tasks.check_all_audits", "crontab": nightly, "queue": "bulk"},
+    )
     hourly, _created = IntervalSchedule.objects.get_or_create(
         every=1, period=IntervalSchedule.HOURS
     )
     PeriodicTask.objects.get_or_create(
         name="Keep spare schemas ready",
         defaults={"task": "tenants.tasks.refill_spares", "interval": hourly, "queue": "bulk"},
+    )
+    # Every run closes ahead to the next but one: no other interval without members.consents.expiry.
+    PeriodicTask.objects.get_or_create(
+        name="Close answers that expire",
+        defaults={"task": "members.expire_answers", "interval": hourly, "queue": "bulk"},
+    )
+    minutely, _created = IntervalSchedule.objects.get_or_create(
+        every=1, period=IntervalSchedule.MINUTES
+    )
+    PeriodicTask.objects.get_or_create(
+        name="Record answers that no worker has heard of",
+        defaults={"task": "members.sweep_answers", "interval": minutely, "queue": "bulk"},
     )

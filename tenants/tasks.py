@@ -5,8 +5,8 @@ from __future__ import annotations
 from celery import shared_task
 from django.core.management import call_command
 
-from tenants import services
-from tenants.models import Tenant
+from tenants import audit_checks, services
+from tenants.models import AuditCheck, Tenant
 from tenants.provisioning import ProvisioningError, spares_refill, tenant_provision
 
 
@@ -36,3 +36,16 @@ def purge_expired() -> int:
     """Delete sessions and hand-offs that are over; return how many hand-offs."""
     call_command("clearsessions")
     return services.handoffs_purge()
+
+
+@shared_task
+def check_audit(check_id: int) -> str:
+    """Check the chain that a person asked about; the check's own row says what was found."""
+    check = AuditCheck.objects.filter(pk=check_id, state=AuditCheck.State.ASKED).first()
+    return audit_checks.check_run(check).state if check else "gone"
+
+
+@shared_task
+def check_all_audits() -> int:
+    """Check every chain of the audit and note their ends; return how many do not fit."""
+    return audit_checks.check_all()

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.paginator import InfinitePaginator
 
-from tenants import audit_words
+from tenants import audit, audit_checks, audit_words, tasks
 from tenants.admin_base import ReadOnlyAdmin
+from tenants.audit_chain import FAULTS
 from tenants.models import AuditEvent
 from tenants.requests import AdminRequest
 from tenants.sites import group_site, platform_site
@@ -36,6 +42,7 @@ class KindFilter(admin.AllValuesFieldListFilter):
 class AuditEventAdmin(ReadOnlyAdmin):
     """Show who did what, as which role; a group sees its own events only."""
 
+    list_before_template = "tenants/_audit_chain.html"
     list_display = ["at", "who", "role", "act", "kind", "target_name", "change_list"]
     list_display_links = ["at"]
     # The audit only grows: no page counts it.
@@ -46,6 +53,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
     search_fields = ["user_name", "action", "target_name", "target_id"]
     search_help_text = _("Search by person, act or what it was done to")
     fields = [
+        "number",
         "at",
         "who",
         "role",
@@ -63,6 +71,65 @@ class AuditEventAdmin(ReadOnlyAdmin):
         if request.tenant is not None:
             return events.filter(tenant=request.tenant)
         return events.filter(Q(tenant=None) | Q(target_type__startswith="tenants."))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the check of the chain and its file."""
+        added = [
+            path(f"{act}/", self.admin_site.admin_view(view), name=f"tenants_auditevent_{act}")
+            for act, view in (("verify", self.verify_view), ("export", self.export_view))
+        ]
+        return [*added, *super().get_urls()]
+
+    def changelist_view(
+        self, request: AdminRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say above the list when the chain was checked, and with what result."""
+        check = audit_checks.last_check(request.tenant)
+        count = audit_checks.parts(request.tenant)
+        site = self.admin_site.name
+        context = {
+            "audit_check": check,
+            "audit_fault": (
+                gettext(FAULTS[check.fault]) % {"number": check.fault_number}
+                if check and check.fault in FAULTS
+                else ""
+            ),
+            "audit_parts": range(1, count + 1),
+            "audit_verify_url": reverse("admin:tenants_auditevent_verify", current_app=site),
+            "audit_export_url": reverse("admin:tenants_auditevent_export", current_app=site),
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def verify_view(self, request: AdminRequest) -> HttpResponse:
+        """Ask a worker to check the chain; by POST only."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            check = audit_checks.check_ask(tenant=request.tenant, acting_user=request.user)
+            transaction.on_commit(lambda: tasks.check_audit.delay(check.pk), robust=True)
+            messages.info(
+                request, _("The chain is being checked. Load the page again to see the result.")
+            )
+        return redirect(
+            reverse("admin:tenants_auditevent_changelist", current_app=self.admin_site.name)
+        )
+
+    def export_view(self, request: AdminRequest) -> HttpResponseBase:
+        """Give one part of the chain out as a file, with numbers and seals."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        part = request.GET.get("part", "1")
+        if not part.isdecimal() or not 1 <= int(part) <= audit_checks.parts(request.tenant):
+            raise Http404
+        name = request.tenant.schema_name if request.tenant else "platform"
+        audit.record(
+            acting_user=request.user, action="audit.export", changes={"part": [None, int(part)]}
+        )
+        return FileResponse(
+            audit_checks.file_of(request.tenant, int(part)),
+            as_attachment=True,
+            filename=f"audit-{name}-{part}.csv",
+        )
 
     @admin.display(description=_("who"), ordering="user_name")
     def who(self, event: AuditEvent) -> str:
