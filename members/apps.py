@@ -9,10 +9,9 @@ class MembersConfig(AppConfig):
     verbose_name = _("Members")
 
     def ready(self) -> None:
-        """Give every new group its keys; count its persons anew when its mode changes."""
-        from brands import services
-        from members import keys, tasks
+        """Give every new group its keys; tell a change of mode what it counts and recomputes."""
+        from members import impact, keys
         from tenants import provisioning
 
         provisioning.register_seed(keys.seed_group)
-        services.register_after_mode_change(tasks.group_finish_enqueue)
+        impact.register()

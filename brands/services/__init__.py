@@ -1,18 +1,13 @@
 """Write across the hierarchy, the notices and the mode."""
 
 from brands.services.figures import answers_bump, generation_bump
-from brands.services.modes import (
-    ModeUnchanged,
-    mode_change,
-    register_after_mode_change,
-    seed_group,
-)
+from brands.services.modes import ModeUnchanged, mode_before, mode_change, seed_group
 
 __all__ = [
     "ModeUnchanged",
     "answers_bump",
     "generation_bump",
+    "mode_before",
     "mode_change",
-    "register_after_mode_change",
     "seed_group",
 ]

@@ -1,8 +1,7 @@
-"""Decide the mode, and start what must be recomputed after it."""
+"""Decide the mode: the inner step of every change, whoever asked for it and who approved it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -10,19 +9,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from brands.models import Brand, ModeChange
+from brands.changes.locks import hold_decisions
+from brands.models import Brand, ModeChange, ModeDraft, ModeFollowUp
 from brands.modes import Mode
 from brands.selectors import brand_overrides, group_mode
+from brands.tasks import follow_up_enqueue
 from tenants import audit
 from tenants.models import Tenant, User
-
-# What to do, once it is committed, after a group shares in another way.
-_after_mode_change: list[Callable[[], None]] = []
-
-
-def register_after_mode_change(act: Callable[[], None]) -> None:
-    """Let an app start what must be recomputed after a change of mode."""
-    _after_mode_change.append(act)
 
 
 class ModeUnchanged(ValueError):
@@ -47,30 +40,37 @@ def mode_change(
     brand: Brand | None = None,
     reason: str = "",
     effective_at: datetime | None = None,
+    draft: ModeDraft | None = None,
+    undoes: ModeChange | None = None,
 ) -> ModeChange:
     """Set the group's default mode, or a brand's override ("" takes it away).
 
     One row whatever the number of members: the next transaction reads the new mode. Raises
-    ModeUnchanged when that mode holds already.
+    ModeUnchanged when that mode holds already. Whether the person may do this alone is decided
+    above: pages go through brands.changes.
     """
+    hold_decisions()
     mode = Mode(mode) if mode else ""
+    effective_at = effective_at or timezone.now()
     before: str
     if brand is None:
         if not mode:
             raise ValueError(_("The group always has a mode."))
-        before = group_mode()
+        before = group_mode(at=effective_at)
     else:
-        before = brand_overrides().get(brand.pk, "")
+        before = brand_overrides(at=effective_at).get(brand.pk, "")
     if before == mode:
         raise ModeUnchanged(_("This mode holds already. Nothing was changed."))
-    change = ModeChange.objects.create(
+    change = _append(
         brand=brand,
         mode=mode,
         reason=reason,
-        effective_at=effective_at or timezone.now(),
-        decided_by=acting_user,
-        decided_by_name=str(acting_user)[:120] if acting_user else "system",
+        effective_at=effective_at,
+        acting_user=acting_user,
+        draft=draft,
+        undoes=undoes,
     )
+    _call_off_again(change, acting_user)
     audit.record(
         acting_user=acting_user,
         action="mode.change",
@@ -78,6 +78,58 @@ def mode_change(
         target_name=str(brand) if brand else _("Group"),
         changes={"mode": [str(before), str(mode)], "reason": ["", reason]},
     )
-    for act in _after_mode_change:
-        act()
+    is_call_off = undoes is not None and undoes.effective_at == effective_at
+    if not is_call_off:
+        follow_up = ModeFollowUp.objects.create(change=change, due_at=effective_at)
+        if effective_at <= timezone.now():
+            follow_up_enqueue(follow_up.pk)
     return change
+
+
+def _append(*, acting_user: User | None, **fields: object) -> ModeChange:
+    return ModeChange.objects.create(
+        decided_by=acting_user,
+        decided_by_name=str(acting_user)[:120] if acting_user else "system",
+        **fields,
+    )
+
+
+def _call_off_again(change: ModeChange, acting_user: User | None) -> None:
+    """Repeat, with the new mode, what calls off a later change.
+
+    A change that is called off is followed, at its own instant, by the mode that held before it.
+    Decided now, another mode holds before it: without this the old one would come back by itself.
+    """
+    later = ModeChange.objects.filter(
+        brand_id=change.brand_id, effective_at__gt=change.effective_at
+    ).order_by("effective_at", "-id")
+    last_at = None
+    for row in later.select_related("undoes"):
+        if row.effective_at == last_at:
+            continue
+        last_at = row.effective_at
+        if row.undoes is None or row.undoes.effective_at != row.effective_at:
+            return
+        _append(
+            brand=change.brand,
+            mode=change.mode,
+            effective_at=row.effective_at,
+            reason=row.reason,
+            undoes=row.undoes,
+            acting_user=acting_user,
+        )
+
+
+def mode_before(change: ModeChange) -> str:
+    """Return what held for the change's brand, or the group, until it: what taking it back sets."""
+    former = (
+        ModeChange.objects.filter(brand_id=change.brand_id)
+        .filter(effective_at__lte=change.effective_at)
+        .exclude(pk=change.pk)
+        .exclude(undoes=change)
+        .order_by("-effective_at", "-id")
+        .first()
+    )
+    if former is None:
+        return "" if change.brand_id else Mode.BRAND_MAX
+    return former.mode

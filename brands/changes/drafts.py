@@ -1,0 +1,395 @@
+"""Ask for another mode, and decide on it: draft, submission, approval by a second person."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from brands.changes import assessments, staleness
+from brands.changes.errors import DraftRefused
+from brands.changes.locks import hold_decisions
+from brands.formatting import moment
+from brands.models import Brand, ImpactAssessment, ModeChange, ModeDraft, ModePreview
+from brands.modes import Mode
+from brands.selectors import brand_overrides, group_mode
+from brands.services import ModeUnchanged, mode_change
+from brands.tasks import preview_enqueue
+from tenants import audit
+from tenants.connection import connection
+from tenants.models import Grant, Tenant, User
+from tenants.roles import Role
+
+State = ModeDraft.State
+
+
+def newest_decision(brand_id: int | None) -> ModeChange | None:
+    """Return the decision made last for a brand, or for the group, effective or not."""
+    return ModeChange.objects.filter(brand_id=brand_id).order_by("-id").first()
+
+
+def latest_preview(draft: ModeDraft) -> ModePreview | None:
+    """Return the newest preview of a draft that the open scope shows."""
+    return draft.previews.order_by("-number").first()
+
+
+@transaction.atomic
+def draft_create(
+    *,
+    acting_user: User,
+    brand: Brand | None,
+    mode: str,
+    reason: str,
+    effective_at: dt.datetime | None = None,
+) -> ModeDraft:
+    """Write a draft and ask for its preview; nothing changes yet."""
+    _check_wish(brand, mode, reason, effective_at)
+    draft = ModeDraft.objects.create(
+        brand=brand,
+        mode=mode,
+        reason=reason,
+        effective_at=effective_at,
+        follows=newest_decision(brand.pk if brand else None),
+        requested_by=acting_user,
+        requested_by_name=str(acting_user)[:120],
+        preview_wanted=1,
+    )
+    preview_enqueue(draft.pk)
+    _record(draft, acting_user, "create", {"mode": ["", mode], "reason": ["", reason]})
+    return draft
+
+
+@transaction.atomic
+def draft_change(
+    *,
+    draft: ModeDraft,
+    acting_user: User,
+    mode: str,
+    reason: str,
+    effective_at: dt.datetime | None,
+) -> ModeDraft:
+    """Change what a draft asks for; it needs a new preview then."""
+    draft = _held(draft, State.DRAFT)
+    _check_requester(draft, acting_user)
+    _check_wish(draft.brand, mode, reason, effective_at)
+    before = {"mode": draft.mode, "reason": draft.reason, "effective_at": draft.effective_at}
+    draft.mode, draft.reason, draft.effective_at = mode, reason, effective_at
+    draft.follows = newest_decision(draft.brand_id)
+    draft.preview_wanted += 1
+    draft.save()
+    preview_enqueue(draft.pk)
+    now = {"mode": mode, "reason": reason, "effective_at": effective_at}
+    changes = {
+        name: [_plain(before[name]), _plain(now[name])] for name in now if before[name] != now[name]
+    }
+    _record(draft, acting_user, "change", changes)
+    return draft
+
+
+@transaction.atomic
+def preview_ask(*, draft: ModeDraft, acting_user: User) -> ModeDraft:
+    """Ask for a new preview; one that is being made is not asked for again."""
+    draft = _held(draft, State.DRAFT, State.SUBMITTED)
+    made = latest_preview(draft)
+    is_under_way = made is not None and made.state == ModePreview.State.RUNNING
+    if not is_under_way or made.number < draft.preview_wanted:  # type: ignore[union-attr]
+        draft.preview_wanted += 1
+        draft.save(update_fields=["preview_wanted"])
+        _record(draft, acting_user, "preview", {})
+    preview_enqueue(draft.pk)
+    return draft
+
+
+@transaction.atomic
+def assessment_keep(*, draft: ModeDraft, acting_user: User, text: dict[str, Any]) -> ModeDraft:
+    """Keep the unfinished text of an assessment in its draft."""
+    draft = _held(draft, State.DRAFT)
+    draft.assessment = text
+    draft.save(update_fields=["assessment"])
+    _record(draft, acting_user, "change", {"assessment": ["", _("unfinished text")]})
+    return draft
+
+
+@transaction.atomic
+def assessment_finish(
+    *, draft: ModeDraft, acting_user: User, text: dict[str, Any], years: int
+) -> ImpactAssessment:
+    """Make the assessment of a draft a dated document that nobody can change any more."""
+    draft = _held(draft, State.DRAFT)
+    preview = _fresh_preview(draft)
+    made = assessments.assessment_write(
+        draft=draft, preview=preview, acting_user=acting_user, text=text, years=years
+    )
+    draft.assessment = text
+    draft.assessed_by = acting_user
+    draft.save(update_fields=["assessment", "assessed_by"])
+    _record(
+        draft, acting_user, "assess", {"version": ["", made.number], "digest": ["", made.digest]}
+    )
+    return made
+
+
+@transaction.atomic
+def draft_submit(*, draft: ModeDraft, acting_user: User) -> ModeDraft:
+    """Lay a draft before the second admin; it needs a preview of now and its assessment."""
+    draft = _held(draft, State.DRAFT)
+    _check_requester(draft, acting_user)
+    _check_wish(draft.brand, draft.mode, draft.reason, draft.effective_at)
+    _check_assessed(draft, _fresh_preview(draft))
+    draft.state, draft.submitted_at = State.SUBMITTED, timezone.now()
+    draft.save(update_fields=["state", "submitted_at"])
+    _record(draft, acting_user, "submit", {})
+    return draft
+
+
+@transaction.atomic
+def draft_reopen(*, draft: ModeDraft, acting_user: User) -> ModeDraft:
+    """Take a submitted draft back into work."""
+    draft = _held(draft, State.SUBMITTED)
+    _check_requester(draft, acting_user)
+    draft.state, draft.submitted_at = State.DRAFT, None
+    draft.save(update_fields=["state", "submitted_at"])
+    _record(draft, acting_user, "reopen", {})
+    return draft
+
+
+@transaction.atomic
+def draft_withdraw(*, draft: ModeDraft, acting_user: User, note: str = "") -> ModeDraft:
+    """Give a draft up."""
+    return _close(_held(draft, State.DRAFT, State.SUBMITTED), acting_user, State.WITHDRAWN, note)
+
+
+@transaction.atomic
+def draft_reject(*, draft: ModeDraft, acting_user: User, note: str) -> ModeDraft:
+    """Say no to a submitted draft, with the reason."""
+    draft = _held(draft, State.SUBMITTED)
+    if draft.requested_by_id == acting_user.pk:
+        raise DraftRefused(_("This is your own draft: withdraw it instead. Nothing was changed."))
+    if not note.strip():
+        raise DraftRefused(_("Say why you reject it. Nothing was changed."))
+    return _close(draft, acting_user, State.REJECTED, note)
+
+
+@transaction.atomic
+def draft_approve(
+    *, draft: ModeDraft, acting_user: User, preview_number: int, note: str = ""
+) -> ModeDraft:
+    """Approve a draft as a second HQ admin, and make the change: at once, or at its date.
+
+    Returns the draft: approved, or overtaken where another decision came first. Raises
+    DraftRefused where it stays as it was. `preview_number` is the preview that the person read.
+    """
+    # One decision of the group at a time: of two approvals the second reads what the first did.
+    hold_decisions()
+    draft = _held(draft, State.SUBMITTED)
+    _check_approver(draft, acting_user)
+    newest = newest_decision(draft.brand_id)
+    if (newest.pk if newest else None) != draft.follows_id:
+        return _overtaken(draft, newest)
+    _check_wish(draft.brand, draft.mode, draft.reason, draft.effective_at)
+    preview = _fresh_preview(draft)
+    if preview.number != preview_number:
+        raise DraftRefused(
+            _("A newer preview was made since you opened the page. Read it, then decide.")
+        )
+    _check_assessed(draft, preview)
+    now = timezone.now()
+    draft.state, draft.decided_at, draft.decision_note = State.APPROVED, now, note
+    draft.decided_by, draft.decided_by_name = acting_user, str(acting_user)[:120]
+    draft.save()
+    change = mode_change(
+        mode=draft.mode,
+        brand=draft.brand,
+        acting_user=acting_user,
+        reason=draft.reason,
+        effective_at=draft.effective_at,
+        draft=draft,
+    )
+    _record(draft, acting_user, "approve", {"note": ["", note]})
+    overtake(change, acting_user)
+    return draft
+
+
+def overtake(change: ModeChange, acting_user: User) -> None:
+    """Close every other open draft for the brand, or the group, that a decision was made for."""
+    others = ModeDraft.objects.filter(
+        brand_id=change.brand_id, state__in=[State.DRAFT, State.SUBMITTED]
+    )
+    for other in others.select_for_update(no_key=True):
+        _overtaken(other, change, acting_user)
+
+
+def _overtaken(
+    draft: ModeDraft, change: ModeChange | None, acting_user: User | None = None
+) -> ModeDraft:
+    note = _("%(name)s decided otherwise on %(day)s. Start a new draft from today's mode.") % {
+        "name": change.decided_by_name if change else "",
+        "day": moment(change.created_at) if change else "",
+    }
+    return _close(draft, acting_user, State.OVERTAKEN, note)
+
+
+def _close(draft: ModeDraft, acting_user: User | None, state: State, note: str) -> ModeDraft:
+    draft.state, draft.decision_note, draft.decided_at = state, note[:400], timezone.now()
+    draft.decided_by = acting_user
+    draft.decided_by_name = str(acting_user)[:120] if acting_user else ""
+    draft.save()
+    act = {State.WITHDRAWN: "withdraw", State.REJECTED: "reject"}.get(state, "overtake")
+    _record(draft, acting_user, act, {"note": ["", note]})
+    return draft
+
+
+def _held(draft: ModeDraft, *states: State) -> ModeDraft:
+    """Return the draft as it is now, held for this transaction; refuse it in another state."""
+    now = ModeDraft.objects.select_for_update(of=("self",), no_key=True)
+    draft = now.select_related("brand").get(pk=draft.pk)
+    if draft.state not in states:
+        if draft.state == State.APPROVED:
+            words = _("%(name)s approved this draft already, on %(day)s. Nothing more was done.")
+        else:
+            words = _("The draft is not open for this: %(state)s. Nothing was changed.")
+        raise DraftRefused(
+            words
+            % {
+                "name": draft.decided_by_name,
+                "day": moment(draft.decided_at) if draft.decided_at else "",
+                "state": draft.get_state_display(),
+            }
+        )
+    return draft
+
+
+def _check_wish(
+    brand: Brand | None, mode: str, reason: str, effective_at: dt.datetime | None
+) -> None:
+    """Refuse a wish that makes no sense now."""
+    now = timezone.now()
+    if mode not in {*Mode.values, ""} or (brand is None and not mode):
+        raise DraftRefused(_("The group always has a mode. Choose one of the three."))
+    if not reason.strip():
+        raise DraftRefused(_("Say why: the reason stands in the history. Nothing was saved."))
+    if effective_at is not None and effective_at <= now:
+        raise DraftRefused(
+            _(
+                "The date at which it takes effect, %(day)s, has passed. Nothing was changed. "
+                "Take the draft back into work and choose a new date, or “at once”."
+            )
+            % {"day": moment(effective_at)}
+        )
+    if brand is not None and brand.left_at is not None and brand.left_at <= (effective_at or now):
+        raise DraftRefused(
+            _("%(brand)s has left the group: it shares with nobody, and that cannot be changed.")
+            % {"brand": brand}
+        )
+    if brand is None:
+        held: str = group_mode(at=effective_at)
+    else:
+        held = brand_overrides(at=effective_at).get(brand.pk, "")
+    if held == mode:
+        raise ModeUnchanged(_("This mode holds already. Nothing was changed."))
+
+
+def _check_requester(draft: ModeDraft, acting_user: User) -> None:
+    if draft.requested_by_id != acting_user.pk:
+        raise DraftRefused(
+            _("Only %(name)s, who asked for this change, may do this. Nothing was changed.")
+            % {"name": draft.requested_by_name}
+        )
+
+
+def _check_approver(draft: ModeDraft, acting_user: User) -> None:
+    """Refuse the requester, an author of the assessment, and whoever is no HQ admin any more."""
+    if draft.requested_by_id == acting_user.pk:
+        raise DraftRefused(
+            _("You asked for this change: another HQ admin must approve it. Nothing was changed.")
+        )
+    if draft.assessments.filter(written_by=acting_user).exists():
+        raise DraftRefused(
+            _("You wrote the assessment: another HQ admin must approve it. Nothing was changed.")
+        )
+    require_admin(acting_user)
+
+
+def require_admin(acting_user: User) -> Grant:
+    """Return the HQ admin's grant acted under, read anew and held; refuse one that has ended.
+
+    Held until the end of the transaction: who takes the grant away waits, or is waited for.
+    """
+    acting = acting_user.acting_grant
+    tenant = connection.tenant
+    held = (
+        Grant.objects.current()
+        .filter(
+            pk=acting.pk if acting else None,
+            user=acting_user,
+            tenant_id=getattr(tenant, "pk", None),
+            role=Role.HQ_ADMIN,
+        )
+        .select_related("user")
+        .select_for_update(of=("self", "user"), no_key=True)
+        .first()
+    )
+    if held is None:
+        raise DraftRefused(
+            _("Your grant as HQ admin has ended. Nothing was changed; ask another HQ admin.")
+        )
+    return held
+
+
+def _fresh_preview(draft: ModeDraft) -> ModePreview:
+    """Return the preview that is wanted, made and still true; refuse, and say what changed."""
+    preview = latest_preview(draft)
+    if (
+        preview is None
+        or preview.number != draft.preview_wanted
+        or preview.state != ModePreview.State.DONE
+    ):
+        raise DraftRefused(
+            _("There is no finished preview of this draft yet. Nothing was changed.")
+        )
+    if names := stale(draft, preview):
+        raise DraftRefused(
+            _(
+                "The preview is out of date: %(what)s changed since. Nothing was changed. Make it "
+                "anew, read it, then decide."
+            )
+            % {"what": staleness.words(names)}
+        )
+    return preview
+
+
+def stale(draft: ModeDraft, preview: ModePreview) -> list[str]:
+    """Return the names of what changed since a preview was made."""
+    tenant = connection.tenant
+    if not isinstance(tenant, Tenant):
+        raise TypeError("A preview belongs to a group.")
+    now = staleness.fingerprint(tenant=tenant, at=draft.effective_at)
+    return staleness.changed(preview.fingerprint, now)
+
+
+def _check_assessed(draft: ModeDraft, preview: ModePreview) -> None:
+    made = draft.assessments.order_by("-number").first()
+    if made is None:
+        raise DraftRefused(_("There is no impact assessment yet. Nothing was changed."))
+    if made.outline != preview.outline:
+        raise DraftRefused(
+            _(
+                "The assessment is about another change: since it was written, other kinds of data "
+                "would open or close. Nothing was changed. The assessment must be written anew."
+            )
+        )
+    if made.conclusion == ImpactAssessment.Conclusion.NOT_ACCEPTABLE:
+        raise DraftRefused(
+            _("The assessment says that the change must not be made. Nothing was changed.")
+        )
+
+
+def _record(draft: ModeDraft, acting_user: User | None, act: str, changes: dict[str, Any]) -> None:
+    audit.record(acting_user=acting_user, action=f"mode_draft.{act}", target=draft, changes=changes)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, dt.datetime) else value

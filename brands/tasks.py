@@ -1,0 +1,84 @@
+"""Jobs of the mode and of notices, run by a worker that holds the owner's credentials."""
+
+from __future__ import annotations
+
+from celery import Task, shared_task
+from django.db import transaction
+from django.utils import translation
+
+from brands.changes import follow_up
+from brands.changes.preview import preview_make, previews_wanted
+from brands.services import notices
+from tenants.connection import connection
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+
+
+def _tenant() -> Tenant:
+    tenant = connection.tenant
+    if not isinstance(tenant, Tenant):
+        tenant = Tenant.objects.filter(schema_name=connection.schema_name).first()
+    if tenant is None:
+        raise RuntimeError("This task belongs to a group; it came without one.")
+    return tenant
+
+
+def _send(task: Task, row_id: int, schema_name: str) -> None:
+    task.apply_async(args=[row_id], headers={"_schema_name": schema_name})
+
+
+@shared_task(name="brands.follow_mode_change")
+def follow_mode_change(follow_up_id: int) -> str:
+    """Recompute what rests on the mode, in the group whose schema came with the task."""
+    return follow_up.follow_up_run(tenant=_tenant(), follow_up_id=follow_up_id)
+
+
+@shared_task(name="brands.preview_mode")
+def preview_mode(draft_id: int) -> str:
+    """Count what a draft would open and close, in the group whose schema came with the task."""
+    made = preview_make(tenant=_tenant(), draft_id=draft_id)
+    return made.state if made else "not wanted"
+
+
+@shared_task(name="brands.sweep_modes")
+def sweep_modes() -> int:
+    """Start, in every group, what is due or was left behind: follow-ups and previews."""
+    found = 0
+    for tenant in Tenant.objects.filter(status=Tenant.Status.ACTIVE):
+        with tenant_transaction(tenant):
+            due, wanted = follow_up.follow_ups_due(), previews_wanted()
+        for row_id in due:
+            _send(follow_mode_change, row_id, tenant.schema_name)
+        for row_id in wanted:
+            _send(preview_mode, row_id, tenant.schema_name)
+        found += len(due) + len(wanted)
+    return found
+
+
+@shared_task(name="brands.publish_notice")
+def publish_notice(draft_id: int) -> str:
+    """Publish the draft of a notice, in the group whose schema came with the task."""
+    tenant = _tenant()
+    with tenant_transaction(tenant), translation.override(tenant.locale):
+        return notices.publish(draft_id=draft_id, language=tenant.locale).state
+
+
+def publish_enqueue(draft_id: int) -> None:
+    """Ask for the notice of a draft once the current transaction is committed."""
+    _enqueue(publish_notice, draft_id)
+
+
+def follow_up_enqueue(follow_up_id: int) -> None:
+    """Ask for a follow-up once the current transaction is committed."""
+    _enqueue(follow_mode_change, follow_up_id)
+
+
+def preview_enqueue(draft_id: int) -> None:
+    """Ask for a draft's preview once the current transaction is committed."""
+    _enqueue(preview_mode, draft_id)
+
+
+def _enqueue(task: Task, row_id: int) -> None:
+    schema_name = connection.schema_name
+    # What was decided holds whether or not a worker can be reached; the sweep comes by.
+    transaction.on_commit(lambda: _send(task, row_id, schema_name), robust=True)
