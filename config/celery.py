@@ -7,6 +7,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from typing import Any  # noqa: E402
 
 from celery.signals import worker_ready  # noqa: E402
+from django.conf import settings  # noqa: E402
 from tenant_schemas_celery.app import CeleryApp  # noqa: E402
 
 app = CeleryApp("sluice")
@@ -17,4 +18,7 @@ app.autodiscover_tasks()
 @worker_ready.connect
 def resume_imports(**kwargs: Any) -> None:
     """Let imports that lost their worker go on, rather than wait for the broker's time-out."""
+    if settings.SLUICE_PROCESS == "scoped":
+        app.send_task("members.resume_exports", queue="scoped")
+        return
     app.send_task("members.resume_imports")

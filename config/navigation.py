@@ -61,6 +61,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
             ),
             Link(_("Members"), "group", "members:list", "members.view_profile"),
             Link(_("Imports"), "upload_file", "members:imports", "members.view_importjob"),
+            Link(_("Exports"), "download", "members:exports", "members.export_profile"),
         ],
     ),
     (
@@ -99,6 +100,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
         _("Access"),
         [
             Link(_("Grants"), "key", "admin:tenants_grant_changelist", "tenants.view_grant"),
+            Link(_("API tokens"), "vpn_key", "tokens", "tenants.view_apitoken"),
             Link(
                 _("Audit"),
                 "history",

@@ -43,6 +43,16 @@ def children(port: int) -> list[Child]:
             ((signal.SIGTERM, 10.0), (signal.SIGQUIT, 5.0)),
         ),
         Child(
+            "scoped worker",
+            python_command(
+                *(*celery, "worker", "--queues=scoped", "--concurrency=1"),
+                # Two workers of one name on one machine would not know of each other.
+                *("--hostname=scoped@%h", f"--loglevel={log_level}"),
+            ),
+            _environment("scoped"),
+            ((signal.SIGTERM, 10.0), (signal.SIGQUIT, 5.0)),
+        ),
+        Child(
             "beat",
             python_command(
                 *celery,

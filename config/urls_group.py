@@ -7,6 +7,7 @@ from tenants.sites import group_site
 
 urlpatterns = [
     path("admin/", group_site.urls),
+    path("api/v1/", include("members.api.urls")),
     path("language/", set_language, name="set_language"),
     path("accounts/", include("tenants.urls_accounts")),
     path("", include("tenants.urls_group")),

@@ -8,6 +8,7 @@ from django.db import transaction
 from members import rollups
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
+from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from tenants.connection import connection
 from tenants.models import Tenant
 

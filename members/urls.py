@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from members.views import imports, members
+from members.views import exports, imports, members
 
 app_name = "members"
 
@@ -16,4 +16,10 @@ urlpatterns = [
     path("imports/<int:job_id>/cancel/", imports.import_cancel, name="import_cancel"),
     path("imports/<int:job_id>/again/", imports.import_again, name="import_again"),
     path("imports/<int:job_id>/rejected/", imports.import_rejected, name="import_rejected"),
+    path("exports/", exports.exports, name="exports"),
+    path("exports/new/", exports.export_new, name="export_new"),
+    path("exports/<uuid:export_id>/", exports.export_watch, name="export_watch"),
+    path("exports/<uuid:export_id>/cancel/", exports.export_cancel, name="export_cancel"),
+    path("exports/<uuid:export_id>/again/", exports.export_again, name="export_again"),
+    path("exports/<uuid:export_id>/file/", exports.export_file, name="export_file"),
 ]

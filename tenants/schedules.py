@@ -39,3 +39,10 @@ def ensure() -> None:
         name="Record answers that no worker has heard of",
         defaults={"task": "members.sweep_answers", "interval": minutely, "queue": "bulk"},
     )
+    often, _created = IntervalSchedule.objects.get_or_create(
+        every=10, period=IntervalSchedule.MINUTES
+    )
+    PeriodicTask.objects.get_or_create(
+        name="Delete exports that no longer hold",
+        defaults={"task": "members.sweep_exports", "interval": often, "queue": "scoped"},
+    )

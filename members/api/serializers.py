@@ -1,0 +1,56 @@
+"""What the API takes: fields with their limits, and nothing that is not a field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+PAGE_ROWS, MOST_PAGE_ROWS = 100, 500
+
+
+class StrictSerializer(serializers.Serializer):
+    """Refuse a field that is not known: a slip of the pen must not be passed over."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the cleaned fields; raises ValidationError for an unknown one."""
+        if isinstance(data, Mapping) and (unknown := sorted(set(data) - set(self.fields))):
+            raise serializers.ValidationError(
+                {str(name)[:60]: [_("There is no such field.")] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+
+class PlainCharField(serializers.CharField):
+    """Take text without NUL, which PostgreSQL does not know."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text; raises ValidationError for a NUL in it."""
+        text = super().to_internal_value(data)
+        if "\0" in text:
+            raise serializers.ValidationError(_("The text has a NUL in it."))
+        return text
+
+
+class PageQuery(StrictSerializer):
+    """Ask for a page: after which cursor, how many rows."""
+
+    after = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
+    limit = serializers.IntegerField(default=PAGE_ROWS, min_value=1, max_value=MOST_PAGE_ROWS)
+
+
+class MemberQuery(PageQuery):
+    """Ask which members to list."""
+
+    brand = PlainCharField(required=False, max_length=40)
+    store = PlainCharField(required=False, max_length=40)
+    member_no = PlainCharField(required=False, max_length=64)
+    since = serializers.DateField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a store without its brand: its code is one brand's only."""
+        if "store" in attrs and "brand" not in attrs:
+            raise serializers.ValidationError({"store": [_("Name the store's brand as well.")]})
+        return attrs

@@ -1,0 +1,289 @@
+"""Members, their orders and consents; notices; what the token sees: read through the wall."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.db.models import Prefetch, QuerySet
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from brands import words
+from brands.formatting import currency
+from brands.models import Brand, Notice
+from brands.selectors import notice_terms
+from brands.wall.request import GroupRequest
+from brands.wall.visibility import Kind, Visible
+from members import selectors
+from members.api.serializers import MemberQuery, PageQuery
+from members.models import MaskedContact, Order, OrderLine, Profile
+from tenants.api import ANY_TOKEN
+from tenants.models import ApiToken, TokenAction
+
+Row = TypeVar("Row", bound=Any)
+Body = dict[str, Any]
+
+
+class GroupView(APIView):
+    """Be a view at a group's host, inside the scope of the token's grant."""
+
+    # The token is asked for by the API itself, in its own words.
+    login_required = False
+    actions: dict[str, str] = {}
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Return the view, which the login page does not stand in front of."""
+        view = super().as_view(**initkwargs)
+        view.login_required = False
+        return view
+
+    @property
+    def group_request(self) -> GroupRequest:
+        """Return the request as the middlewares left it."""
+        return self.request._request
+
+    @property
+    def visible(self) -> Visible:
+        """Return what the token sees."""
+        return self.group_request.visible
+
+    def own(self, brand_id: int) -> bool:
+        """Tell whether a brand is the token's own, or its store's."""
+        viewer = self.visible.viewer
+        return brand_id in viewer.brands | viewer.store_brands
+
+    def profile(self, profile_id: int) -> Profile:
+        """Return a member that the wall shows; 404 where it does not."""
+        rows = Profile.objects.select_related("brand", "store")
+        return get_object_or_404(rows, pk=profile_id)
+
+    def asked(self, query: type[PageQuery]) -> Body:
+        """Return the cleaned parameters of the address; raises ValidationError."""
+        parameters = query(data=self.request.query_params.dict())
+        parameters.is_valid(raise_exception=True)
+        return parameters.validated_data
+
+    def page(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
+        """Return a page of rows, the newest first, and the address of the next one."""
+        if "after" in asked:
+            rows = rows.filter(pk__lt=asked["after"])
+        taken = list(rows.order_by("-pk")[: asked["limit"] + 1])
+        if len(taken) <= asked["limit"]:
+            return taken, None
+        taken = taken[: asked["limit"]]
+        parameters = self.request.query_params.copy()
+        parameters["after"] = str(taken[-1].pk)
+        address = f"{self.request.path}?{parameters.urlencode()}"
+        return taken, self.request.build_absolute_uri(address)
+
+
+def _cell(visible: Visible, brand_id: int, kind: Kind) -> Body:
+    cell = visible.cell(brand_id, kind)
+    return {
+        "sight": str(cell.sight),
+        "reason": str(cell.reason),
+        "words": str(words.REASONS[cell.reason]),
+    }
+
+
+def _moment(at: Any) -> str | None:
+    return at.isoformat() if at else None
+
+
+def member_body(profile: Profile, masked: MaskedContact | None) -> Body:
+    """Return a member as the API writes them; money in minor units of the group's currency."""
+    return {
+        "id": profile.pk,
+        "brand": profile.brand.code,
+        "store": profile.store.code if profile.store else None,
+        "member_no": profile.member_no,
+        "is_member": profile.is_member,
+        "gender": profile.gender or None,
+        "registered_on": _moment(profile.registered_on),
+        "orders": profile.orders,
+        "sales": profile.sales,
+        "first_order_at": _moment(profile.first_order_at),
+        "last_order_at": _moment(profile.last_order_at),
+        "masked": (
+            {"name": masked.name, "phone": masked.phone, "email": masked.email} if masked else None
+        ),
+    }
+
+
+class RootView(GroupView):
+    """Say what the token is, and where what it may be used for is."""
+
+    actions = {"GET": ANY_TOKEN}
+
+    def get(self, request: Request) -> Response:
+        """Return the token's grant, actions and end, and the addresses there are."""
+        token: ApiToken = request.auth
+        places = ("members", "consents", "notices", "visibility")
+        return Response(
+            {
+                "group": self.group_request.tenant.schema_name,
+                "currency": currency(),
+                "token": {
+                    "name": token.name,
+                    "role": token.grant.role,
+                    "place": token.grant.place_name or None,
+                    "actions": token.actions,
+                    "expires_at": token.expires_at.isoformat(),
+                },
+                "links": {
+                    name: request.build_absolute_uri(reverse(f"api:{name}")) for name in places
+                },
+            }
+        )
+
+
+class MembersView(GroupView):
+    """List members."""
+
+    actions = {"GET": TokenAction.READ_MEMBERS}
+
+    def get(self, request: Request) -> Response:
+        """Return a page of the members that the wall shows, the newest first."""
+        asked = self.asked(MemberQuery)
+        rows = Profile.objects.select_related("brand", "store")
+        if "brand" in asked:
+            rows = rows.filter(brand__code=asked["brand"])
+        if "store" in asked:
+            rows = rows.filter(store__code=asked["store"])
+        if "member_no" in asked:
+            rows = rows.filter(member_no=asked["member_no"])
+        if "since" in asked:
+            rows = rows.filter(registered_on__gte=asked["since"])
+        taken, following = self.page(rows, asked)
+        masked = selectors.masked_contacts([row.pk for row in taken])
+        return Response(
+            {
+                "members": [member_body(row, masked.get(row.pk)) for row in taken],
+                "next": following,
+            }
+        )
+
+
+class MemberView(GroupView):
+    """Show one member."""
+
+    actions = {"GET": TokenAction.READ_MEMBERS}
+
+    def get(self, request: Request, profile_id: int) -> Response:
+        """Return a member with as much contact data as the wall shows, and why."""
+        profile = self.profile(profile_id)
+        contact = selectors.contact_fields(profile)
+        if contact is not None:
+            contact["is_generated"] = bool(contact.get("is_generated"))  # type: ignore[assignment]
+        masked = selectors.masked_contacts([profile.pk]).get(profile.pk)
+        kinds = (Kind.PROFILE, Kind.CONTACT, Kind.MASKED, Kind.ACTIVITY)
+        return Response(
+            {
+                **member_body(profile, masked),
+                "contact": contact,
+                "why": {str(kind): _cell(self.visible, profile.brand_id, kind) for kind in kinds},
+            }
+        )
+
+
+class OrdersView(GroupView):
+    """List a member's orders."""
+
+    actions = {"GET": TokenAction.READ_ORDERS}
+
+    def get(self, request: Request, profile_id: int) -> Response:
+        """Return a page of a member's orders with their lines, the newest first, and why."""
+        profile = self.profile(profile_id)
+        lines = Prefetch("line_set", OrderLine.objects.order_by("line_no"), to_attr="shown")
+        rows = Order.objects.filter(profile_id=profile.pk).select_related("store")
+        taken, following = self.page(rows.prefetch_related(lines), self.asked(PageQuery))
+        return Response(
+            {
+                "orders": [self._body(row) for row in taken],
+                "next": following,
+                "why": _cell(self.visible, profile.brand_id, Kind.ACTIVITY),
+            }
+        )
+
+    @staticmethod
+    def _body(order: Any) -> Body:
+        return {
+            "id": order.pk,
+            "order_no": order.order_no,
+            "store": order.store.code if order.store else None,
+            "ordered_at": order.ordered_at.isoformat(),
+            "amount": order.amount,
+            "lines": [
+                {
+                    "line_no": line.line_no,
+                    "product_code": line.product_code,
+                    "product_name": line.product_name,
+                    "quantity": line.quantity,
+                    "amount": line.amount,
+                }
+                for line in order.shown
+            ],
+        }
+
+
+class VisibilityView(GroupView):
+    """Say who sees what: the wall's table as it is for the token, now."""
+
+    actions = {"GET": TokenAction.READ_RULES}
+
+    def get(self, request: Request) -> Response:
+        """Return for each brand its mode, and how much of each kind the token sees and why."""
+        visible = self.visible
+        return Response(
+            {
+                "brands": [
+                    {
+                        "brand": brand.code,
+                        "mode": str(visible.modes[brand.pk]),
+                        "kinds": {str(kind): _cell(visible, brand.pk, kind) for kind in Kind},
+                    }
+                    for brand in Brand.objects.order_by("code")
+                    if brand.pk in visible.modes
+                ]
+            }
+        )
+
+
+class NoticesView(GroupView):
+    """List notices."""
+
+    actions = {"GET": TokenAction.READ_RULES}
+
+    def get(self, request: Request) -> Response:
+        """Return the notices in force, the newest first: what a yes to each of them opens."""
+        in_force = {terms.id for terms in notice_terms()}
+        rows = Notice.objects.filter(pk__in=in_force).prefetch_related("recipients", "texts")
+        return Response({"notices": [self._body(row) for row in rows.order_by("-effective_from")]})
+
+    @staticmethod
+    def _body(notice: Notice) -> Body:
+        covered = (
+            (Kind.PROFILE, notice.covers_profile),
+            (Kind.CONTACT, notice.covers_contact),
+            (Kind.ACTIVITY, notice.covers_activity),
+        )
+        return {
+            "version": notice.version,
+            "purposes": notice.purposes,
+            "names_group": notice.names_group,
+            "recipients": sorted(brand.code for brand in notice.recipients.all()),
+            "kinds": [str(kind) for kind, is_covered in covered if is_covered],
+            "covers_automation": notice.covers_automation,
+            "retention_months": notice.retention_months,
+            "consent_months": notice.consent_months,
+            "effective_from": _moment(notice.effective_from),
+            "ends_at": _moment(notice.ends_at),
+            "texts": {
+                text.language: {"title": text.title, "text": text.text}
+                for text in notice.texts.all()
+            },
+        }

@@ -1,0 +1,73 @@
+"""Exported files: private, each with the list of other brands' members in it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+
+from members.exports.rows import CONTACT, MASKED, PROFILE
+from members.models import Contact, ExportJob, MaskedContact, Profile
+
+# A member's number of record, and which kinds of data the file holds of them.
+_MARK = struct.Struct("<qB")
+_MARKS_AT_ONCE = 5_000
+_MODELS = ((PROFILE, Profile), (CONTACT, Contact), (MASKED, MaskedContact))
+
+
+def file_of(path: str) -> Path:
+    """Return where a job's file is."""
+    return Path(settings.MEDIA_ROOT) / path
+
+
+def marks_of(path: str) -> Path:
+    """Return where the list of other brands' members in a file is."""
+    return file_of(path).with_suffix(".members")
+
+
+def create(path: Path) -> IO[bytes]:
+    """Open a new file that this account alone may read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def remove(path: str) -> None:
+    """Delete a file and its list, as far as they are there."""
+    if path:
+        file_of(path).unlink(missing_ok=True)
+        marks_of(path).unlink(missing_ok=True)
+
+
+def mark(profile_id: int, kinds: int) -> bytes:
+    """Return a member of another brand as the list holds them."""
+    return _MARK.pack(profile_id, kinds)
+
+
+def _marks(path: Path) -> Iterator[list[tuple[int, int]]]:
+    with path.open("rb") as file:
+        while block := file.read(_MARK.size * _MARKS_AT_ONCE):
+            yield list(_MARK.iter_unpack(block))
+
+
+def is_still_shown(job: ExportJob) -> bool:
+    """Tell whether the open scope still shows everything that the file holds of other brands.
+
+    The database is asked for each of these members and each kind of data in the file: whoever took
+    back their yes since, or agrees to less, is not found.
+    """
+    if not job.rows_of_others:
+        return True
+    try:
+        for marks in _marks(marks_of(job.path)):
+            for kind, model in _MODELS:
+                ids = [profile_id for profile_id, kinds in marks if kinds & kind]
+                if ids and model.objects.filter(pk__in=ids).count() < len(ids):
+                    return False
+    except OSError:
+        # Without its list nobody can tell.
+        return False
+    return True

@@ -1,0 +1,57 @@
+"""Jobs of exports, run by a worker that holds the app role's credentials."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+from django.db import transaction
+
+from members.exports.job import export_run
+from members.exports.services import export_enqueue, export_sweep
+from members.models import ExportJob
+from tenants.connection import connection
+from tenants.context import tenant_transaction
+from tenants.models import Tenant
+
+QUEUE = "scoped"
+
+
+def _active() -> list[Tenant]:
+    return list(Tenant.objects.filter(status=Tenant.Status.ACTIVE))
+
+
+@shared_task(name="members.run_export", queue=QUEUE)
+def run_export(job_id: str) -> str:
+    """Make an export's file in the group whose schema came with the task."""
+    tenant = Tenant.objects.get(schema_name=connection.schema_name)
+    return export_run(tenant=tenant, job_id=UUID(job_id)).state
+
+
+@shared_task(name="members.sweep_exports", queue=QUEUE)
+def sweep_exports() -> int:
+    """Delete the files that no longer hold, in the group that came with the task or in all."""
+    tenants = [one for one in _active() if connection.schema_name in ("public", one.schema_name)]
+    return sum(export_sweep(tenant=tenant) for tenant in tenants)
+
+
+@shared_task(name="members.resume_exports", queue=QUEUE)
+def resume_exports() -> int:
+    """Begin unfinished exports of every group anew: at each start of a worker."""
+    count = 0
+    for tenant in _active():
+        with tenant_transaction(tenant):
+            waiting = ExportJob.objects.filter(
+                state__in=[ExportJob.State.QUEUED, ExportJob.State.RUNNING]
+            )
+            for job in waiting:
+                export_enqueue(job)
+                count += 1
+    return count
+
+
+def sweep_enqueue() -> None:
+    """Ask for `sweep_exports` in this group once the current transaction is committed."""
+    headers = {"_schema_name": connection.schema_name}
+    # Files are refused whether or not a worker can be reached: each is looked at when fetched.
+    transaction.on_commit(lambda: sweep_exports.apply_async(headers=headers), robust=True)

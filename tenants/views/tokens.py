@@ -1,0 +1,121 @@
+"""One's tokens for the API: make, exchange and revoke them."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_POST
+
+from tenants import tokens
+from tenants.access import permission_required
+from tenants.models import ApiToken, Grant
+from tenants.requests import SluiceRequest
+from tenants.tokens import TokenRefused
+
+
+class TokenForm(forms.Form):
+    """Ask what a token is called, what it may be used for, and for how long."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=80,
+        help_text=gettext_lazy("Which program will use it, for example “Till system”."),
+    )
+    actions = forms.MultipleChoiceField(
+        label=gettext_lazy("It may"), widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("It holds for"),
+        coerce=int,
+        choices=[
+            (days, ngettext_lazy("%(days)d day", "%(days)d days", days) % {"days": days})
+            for days in tokens.DAYS_OFFERED
+        ],
+        initial=tokens.DAYS_OFFERED[1],
+    )
+
+    def __init__(self, *args: object, grant: Grant, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        actions = tokens.actions_of(grant)
+        self.fields["actions"].choices = [  # type: ignore[attr-defined]
+            (action.value, action.label) for action in actions
+        ]
+
+
+def _grant(request: SluiceRequest) -> Grant:
+    """Return the grant acted under; 404 for one that HQ only looks at the site through."""
+    if request.grant is None or request.grant.pk is None:
+        raise Http404
+    return request.grant
+
+
+def _token(request: SluiceRequest, token_id: int) -> ApiToken:
+    token = tokens.tokens_shown(grant=_grant(request)).filter(pk=token_id).first()
+    if token is None:
+        raise Http404
+    return token
+
+
+@permission_required("tenants.view_apitoken")
+@sensitive_variables("text")
+def own_tokens(request: SluiceRequest) -> HttpResponse:
+    """List the tokens one may know of; make a new one of one's own grant, shown this once."""
+    grant = _grant(request)
+    form = TokenForm(request.POST if request.method == "POST" else None, grant=grant)
+    if request.method == "POST" and form.is_valid():
+        try:
+            token, text = tokens.token_create(
+                grant=grant, acting_user=request.user, **form.cleaned_data
+            )
+        except TokenRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return _shown_once(request, token, text)
+    context = {
+        "title": _("API tokens"),
+        "form": form,
+        "tokens": [
+            (token, token.grant_id == grant.pk) for token in tokens.tokens_shown(grant=grant)
+        ],
+        "shows_holders": grant.level == "group",
+        "ends_with": grant.engagement,
+    }
+    return render(request, "tenants/tokens.html", context)
+
+
+def _shown_once(request: SluiceRequest, token: ApiToken, text: str) -> HttpResponse:
+    context = {"title": _("Your new token"), "token": token, "text": text}
+    return render(request, "tenants/token_made.html", context)
+
+
+@permission_required("tenants.add_apitoken")
+@require_POST
+@sensitive_variables("text")
+def token_exchange(request: SluiceRequest, token_id: int) -> HttpResponse:
+    """Make a new token in the place of an own one, and show it this once."""
+    old = _token(request, token_id)
+    if old.grant_id != _grant(request).pk:
+        raise Http404
+    try:
+        token, text = tokens.token_exchange(token=old, acting_user=request.user)
+    except TokenRefused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("tokens")
+    return _shown_once(request, token, text)
+
+
+@permission_required("tenants.add_apitoken")
+@require_POST
+def token_revoke(request: SluiceRequest, token_id: int) -> HttpResponse:
+    """End a token now."""
+    token = tokens.token_revoke(token=_token(request, token_id), acting_user=request.user)
+    messages.success(
+        request,
+        _("“%(name)s” is revoked: the next request with it is refused.") % {"name": token.name},
+    )
+    return redirect("tokens")
