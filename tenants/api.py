@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -14,9 +13,7 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import exception_handler
 
 from tenants import tokens
 from tenants.models import ApiToken, TokenAction, User
@@ -29,7 +26,6 @@ ROOT = "/api/"
 PROBLEM = "application/problem+json"
 # What a view needs that tells a program about its own token.
 ANY_TOKEN = ""
-logger = logging.getLogger(__name__)
 
 
 class ApiMiddleware:
@@ -126,31 +122,13 @@ def problem(
 def problem_body(status: int, detail: str = "", **more: Any) -> dict[str, Any]:
     """Return what a problem says: title, status, detail, and what else the case has."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
-    words = detail or _DETAILS.get(status, lambda: "")()
+    words = detail or DETAILS.get(status, lambda: "")()
     return {**body, "detail": words, **more} if words else {**body, **more}
 
 
-_DETAILS: dict[int, Callable[[], str]] = {
+DETAILS: dict[int, Callable[[], str]] = {
     401: lambda: _("Send a token that holds at this group: “Authorization: Bearer slc_…”."),
     404: lambda: _("There is nothing here that this token may see."),
     405: lambda: _("This address does not take this method."),
     500: lambda: _("Something failed here. Nothing was written. Try again later."),
 }
-
-
-def as_problem(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn what a view raised into a problem; what nobody foresaw stays an error."""
-    response = exception_handler(error, context)
-    if response is None:
-        return None
-    status, detail, more = response.status_code, "", {}
-    if isinstance(error, exceptions.ValidationError):
-        detail = _("Some of what was sent cannot be used; nothing was written. See “errors”.")
-        more = {"errors": response.data}
-    elif isinstance(error, exceptions.ParseError):
-        detail = _("The body is not JSON that can be read. Nothing was written.")
-    elif isinstance(error, exceptions.APIException) and status not in _DETAILS:
-        detail = str(error.detail)
-    response.data = problem_body(status, detail, **more)
-    response.content_type = PROBLEM
-    return response
