@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from brands.changes import assessments, staleness
 from brands.changes.errors import DraftRefused
 from brands.changes.locks import hold_decisions
+from brands.changes.preview import SILENCE
 from brands.formatting import moment
 from brands.models import Brand, ImpactAssessment, ModeChange, ModeDraft, ModePreview
 from brands.modes import Mode
@@ -56,6 +57,7 @@ def draft_create(
         requested_by=acting_user,
         requested_by_name=str(acting_user)[:120],
         preview_wanted=1,
+        preview_asked_at=timezone.now(),
     )
     preview_enqueue(draft.pk)
     _record(draft, acting_user, "create", {"mode": ["", mode], "reason": ["", reason]})
@@ -79,6 +81,7 @@ def draft_change(
     draft.mode, draft.reason, draft.effective_at = mode, reason, effective_at
     draft.follows = newest_decision(draft.brand_id)
     draft.preview_wanted += 1
+    draft.preview_asked_at = timezone.now()
     draft.save()
     preview_enqueue(draft.pk)
     now = {"mode": mode, "reason": reason, "effective_at": effective_at}
@@ -93,14 +96,26 @@ def draft_change(
 def preview_ask(*, draft: ModeDraft, acting_user: User) -> ModeDraft:
     """Ask for a new preview; one that is being made is not asked for again."""
     draft = _held(draft, State.DRAFT, State.SUBMITTED)
-    made = latest_preview(draft)
-    is_under_way = made is not None and made.state == ModePreview.State.RUNNING
-    if not is_under_way or made.number < draft.preview_wanted:  # type: ignore[union-attr]
+    if not is_under_way(draft, latest_preview(draft)):
         draft.preview_wanted += 1
-        draft.save(update_fields=["preview_wanted"])
-        _record(draft, acting_user, "preview", {})
-    preview_enqueue(draft.pk)
+        draft.preview_asked_at = timezone.now()
+        draft.save(update_fields=["preview_wanted", "preview_asked_at"])
+        _record(draft, acting_user, "preview", {"number": ["", draft.preview_wanted]})
+        preview_enqueue(draft.pk)
     return draft
+
+
+def is_under_way(draft: ModeDraft, made: ModePreview | None) -> bool:
+    """Tell whether the preview that a draft wants can be expected within moments.
+
+    One that stays away has lost its worker, or was made in modes that are not today's and is
+    readable in those alone.
+    """
+    asked_at = draft.preview_asked_at
+    if not draft.is_open or asked_at is None or asked_at < timezone.now() - SILENCE:
+        return False
+    is_there = made is not None and made.number == draft.preview_wanted
+    return not is_there or made.state == ModePreview.State.RUNNING  # type: ignore[union-attr]
 
 
 @transaction.atomic

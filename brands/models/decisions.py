@@ -66,6 +66,7 @@ class ModeDraft(models.Model):
     submitted_at = models.DateTimeField(_("submitted"), null=True, blank=True)
     # How often a preview was asked for: the number of the one that is wanted.
     preview_wanted = models.PositiveIntegerField(default=0)
+    preview_asked_at = models.DateTimeField(null=True, blank=True)
     assessment = models.JSONField(default=dict, blank=True)
     assessed_by = _person(_("assessed by"))
     decided_by = _person(_("decided by"))
