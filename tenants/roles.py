@@ -82,6 +82,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_TOKENS,
             "members.export_profile",
             "members.view_importjob",
+            "members.add_consent",
             "members.view_consent",
             "tenants.view_auditevent",
         }
@@ -105,6 +106,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "members.export_profile",
             "brands.view_modechange",
             "brands.view_notice",
+            "members.add_consent",
             "members.view_consent",
         }
     ),
@@ -118,6 +120,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "members.export_profile",
             "brands.view_modechange",
             "brands.view_notice",
+            "members.add_consent",
             "members.view_consent",
         }
     ),
