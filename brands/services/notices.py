@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from brands.changes.locks import hold_decisions
 from brands.models import Brand, Notice, NoticeDraft, NoticeEnding, NoticeText
 from tenants import audit
 from tenants.connection import connection
@@ -208,7 +209,7 @@ def draft_save(*, draft: NoticeDraft, content: Content, acting_user: User) -> No
     locked = _locked(draft)
     if locked.state != NoticeDraft.State.DRAFT:
         raise NoticeRefused(_("This draft is being published and can no longer be changed."))
-    if locked.content != content.as_json or locked.problem:
+    if Content.of_json(locked.content) != content or locked.problem:
         locked.content, locked.problem = content.as_json, ""
         locked.save()
     return locked
@@ -260,7 +261,7 @@ def publish(*, draft_id: int, language: str) -> NoticeDraft:
     now = timezone.now()
     content = Content.of_json(draft.content)
     # Two drafts of one version, and a brand that leaves meanwhile, wait for each other here.
-    list(Brand.objects.select_for_update(of=("self",)).filter(pk__in=content.brands).order_by("pk"))
+    hold_decisions()
     wrong = problems(content, language=language, now=now)
     asker = _asker(draft)
     if asker is None:
