@@ -19,6 +19,6 @@ app.autodiscover_tasks()
 def resume_imports(**kwargs: Any) -> None:
     """Let imports that lost their worker go on, rather than wait for the broker's time-out."""
     if settings.SLUICE_PROCESS == "scoped":
-        app.send_task("members.resume_exports", queue="scoped")
+        app.send_task("members.resume_exports")
         return
     app.send_task("members.resume_imports")

@@ -11,7 +11,9 @@ class MembersConfig(AppConfig):
     def ready(self) -> None:
         """Give every new group its keys; tell a change of mode what it counts and recomputes."""
         from members import impact, keys
+        from members.exports import tasks as export_tasks
         from tenants import provisioning
 
         provisioning.register_seed(keys.seed_group)
         impact.register()
+        export_tasks.register()

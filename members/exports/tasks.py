@@ -6,7 +6,9 @@ from uuid import UUID
 
 from celery import shared_task
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
+from brands.changes import registry
 from members.exports.job import export_run
 from members.exports.services import export_enqueue, export_sweep
 from members.models import ExportJob
@@ -14,28 +16,26 @@ from tenants.connection import connection
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
-QUEUE = "scoped"
-
 
 def _active() -> list[Tenant]:
     return list(Tenant.objects.filter(status=Tenant.Status.ACTIVE))
 
 
-@shared_task(name="members.run_export", queue=QUEUE)
+@shared_task(name="members.run_export")
 def run_export(job_id: str) -> str:
     """Make an export's file in the group whose schema came with the task."""
     tenant = Tenant.objects.get(schema_name=connection.schema_name)
     return export_run(tenant=tenant, job_id=UUID(job_id)).state
 
 
-@shared_task(name="members.sweep_exports", queue=QUEUE)
+@shared_task(name="members.sweep_exports")
 def sweep_exports() -> int:
     """Delete the files that no longer hold, in the group that came with the task or in all."""
     tenants = [one for one in _active() if connection.schema_name in ("public", one.schema_name)]
     return sum(export_sweep(tenant=tenant) for tenant in tenants)
 
 
-@shared_task(name="members.resume_exports", queue=QUEUE)
+@shared_task(name="members.resume_exports")
 def resume_exports() -> int:
     """Begin unfinished exports of every group anew: at each start of a worker."""
     count = 0
@@ -51,7 +51,21 @@ def resume_exports() -> int:
 
 
 def sweep_enqueue() -> None:
-    """Ask for `sweep_exports` in this group once the current transaction is committed."""
+    """Ask for `sweep_exports` in this group once the current transaction is committed, if need be.
+
+    For what closes rows: files with rows of other brands may hold them.
+    """
+    if not ExportJob.objects.filter(state=ExportJob.State.DONE, rows_of_others__gt=0).exists():
+        return
     headers = {"_schema_name": connection.schema_name}
     # Files are refused whether or not a worker can be reached: each is looked at when fetched.
     transaction.on_commit(lambda: sweep_exports.apply_async(headers=headers), robust=True)
+
+
+def register() -> None:
+    """Let files that no longer hold be deleted after every change of mode."""
+
+    def swept(tenant: Tenant, say: registry.Say) -> None:
+        sweep_exports.apply_async(headers={"_schema_name": tenant.schema_name})
+
+    registry.register_recompute("exports", _("Exported files that no longer hold"), swept)
