@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from brands.models import Brand
 from brands.selectors import notice_terms
@@ -24,6 +25,11 @@ class ToAsk:
     why: str
     masked: MaskedContact | None = None
     last: Consent | None = None
+
+    @property
+    def words(self) -> str:
+        """Return the reason in words."""
+        return str(WHY_WORDS[self.why])
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,13 @@ WHYS = {
     State.EXPIRED: Q(says_yes=True, is_minor=False),
 }
 WORDS = "words"
+WHY_WORDS = {
+    WORDS: _("Agreed to a notice that does not say enough"),
+    State.NEVER: _("Has not answered here"),
+    State.WITHDRAWN: _("Said no here"),
+    State.MINOR: _("Under 14, a guardian has to answer"),
+    State.EXPIRED: _("The yes has expired, or a no given elsewhere closes it"),
+}
 
 
 def lacking(brand: Brand, *, need: Need, why: str = "") -> QuerySet:

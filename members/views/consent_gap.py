@@ -1,0 +1,182 @@
+"""The consents of a brand or a group: recent answers, figures, and who would have to be asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db.models import Sum
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from brands.models import Brand
+from brands.modes import Mode
+from brands.notices import KIND_WORDS, notice_facts
+from brands.wall.request import GroupRequest
+from brands.wall.visibility import Kind
+from members.consent_forms import GapForm
+from members.consent_gap import (
+    ALL_KINDS,
+    SERIES_DAYS,
+    State,
+    consent_gap,
+    latest_figures,
+    modes_wished,
+    need_of,
+    told_brands,
+)
+from members.consent_people import WHY_WORDS, page_to_ask
+from members.models import AnswerMetric, Consent, ConsentEntry, Entry
+from tenants.access import permission_required
+
+_ANSWERS_SHOWN = 50
+_ENTRIES_SHOWN = 20
+
+
+@permission_required("brands.view_notice")
+@require_GET
+def consents(request: GroupRequest) -> HttpResponse:
+    """Show how members stand to the notices, what was answered last, and what waits."""
+    visible = request.visible
+    sees_answers = request.user.has_perm("members.view_consent")
+    context = {
+        "title": _("Consents"),
+        "notices": notice_facts(),
+        "brands": _by_brand(request),
+        "chart": _standing_chart(request),
+        "sees_answers": sees_answers,
+        "answers": list(
+            Consent.objects.select_related("profile", "brand", "answered_notice").order_by("-pk")[
+                :_ANSWERS_SHOWN
+            ]
+        )
+        if sees_answers
+        else [],
+        "entries": list(
+            ConsentEntry.objects.filter(brand_id__in=visible.write_brands)
+            .exclude(state=Entry.State.RECORDED)
+            .select_related("answered_notice", "profile", "brand")
+            .order_by("-pk")[:_ENTRIES_SHOWN]
+        )
+        if sees_answers
+        else [],
+    }
+    return render(request, "members/consents.html", context)
+
+
+def _by_brand(request: GroupRequest) -> list[tuple[Brand, dict[str, int | None]]]:
+    """Return brand → how many members stand in which way; None where it is not told apart."""
+    figures = latest_figures(request.visible)
+    found = []
+    for brand in Brand.objects.filter(pk__in=told_brands(request.visible)).order_by("code"):
+        rows = figures.get(brand.pk, [])
+        is_mixed = not rows or any(row.state == State.MIXED for row in rows)
+        counts: dict[str, int | None] = {
+            state: sum(row.people for row in rows if row.state == state) for state in State
+        }
+        if is_mixed:
+            counts = {state: number or None for state, number in counts.items()}
+        counts["all"] = sum(row.people for row in rows) if rows else None
+        found.append((brand, counts))
+    return found
+
+
+def _standing_chart(request: GroupRequest) -> dict[str, object] | None:
+    """Return, day by day, who agrees and who said no, of the brands that are told in full."""
+    told = told_brands(request.visible)
+    since = timezone.localdate() - dt.timedelta(days=SERIES_DAYS)
+    rows = (
+        AnswerMetric.objects.filter(
+            brand_id__in=[pk for pk, is_merged in told.items() if not is_merged],
+            is_merged=False,
+            day__gte=since,
+        )
+        .values_list("day", "state")
+        .annotate(total=Sum("people"))
+        .order_by("day")
+    )
+    days: dict[dt.date, dict[str, int]] = {}
+    for day, state, people in rows:
+        days.setdefault(day, {})[state] = people
+    if len(days) < 2:
+        return None
+    return {
+        "kind": "line",
+        "unit": "count",
+        "labels": [day.isoformat() for day in days],
+        "series": [
+            {"name": str(state.label), "values": [found.get(state, 0) for found in days.values()]}
+            for state in (State.GIVEN, State.WITHDRAWN, State.EXPIRED)
+        ],
+    }
+
+
+def _asked(request: GroupRequest) -> tuple[Mode, Brand | None, frozenset[Kind]]:
+    """Return what the address asks about; 404 for a mode, brand or kind that does not exist."""
+    given = request.GET.copy()
+    given.setdefault("mode", Mode.FAN_MAX)
+    form = GapForm(given)
+    if not form.is_valid():
+        raise Http404
+    brand = None
+    if code := form.cleaned_data["brand"]:
+        brand = get_object_or_404(Brand, code=code)
+        viewer = request.visible.viewer
+        if not viewer.is_hq and brand.pk not in viewer.brands:
+            raise Http404
+    kinds = frozenset(Kind(kind) for kind in form.cleaned_data["kind"]) or ALL_KINDS
+    return Mode(form.cleaned_data["mode"]), brand, kinds
+
+
+@permission_required("brands.view_notice")
+@require_GET
+def gap(request: GroupRequest) -> HttpResponse:
+    """Say who would have to be asked so that a mode shows all it could, and how far it is."""
+    mode, brand, kinds = _asked(request)
+    found = consent_gap(request.visible, mode=mode, brand=brand, kinds=kinds)
+    viewer = request.visible.viewer
+    offered = Brand.objects.order_by("code")
+    context = {
+        "title": _("Consent gap"),
+        "gap": found,
+        "mode": mode,
+        "modes": list(Mode),
+        "brand": brand,
+        "brands": [one for one in offered if viewer.is_hq or one.pk in viewer.brands],
+        "kinds": [(kind, KIND_WORDS[kind], kind in kinds) for kind in KIND_WORDS],
+        "needs_nothing": all(row.need.is_nothing for row in found.rows),
+        "may_write": request.user.has_perm("brands.add_notice"),
+        "may_list": request.user.has_perm("members.view_consent"),
+    }
+    return render(request, "members/consent_gap.html", context)
+
+
+@permission_required("members.view_consent")
+@require_GET
+def gap_people(request: GroupRequest, code: str) -> HttpResponse:
+    """List the members of a brand of one's own who would have to be asked, with their reasons."""
+    mode, asked, kinds = _asked(request)
+    brand = get_object_or_404(Brand, code=code)
+    if brand.pk not in request.visible.viewer.brands:
+        raise Http404
+    why, after = request.GET.get("why", ""), request.GET.get("after", "0")
+    need = need_of(brand.pk, modes_wished(mode, asked), kinds)
+    page = page_to_ask(
+        brand,
+        need=need,
+        why=why,
+        after=int(after) if after.isdecimal() and len(after) < 19 else 0,
+    )
+    found = consent_gap(request.visible, mode=mode, brand=asked, kinds=kinds)
+    context = {
+        "title": _("Members to ask"),
+        "brand": brand,
+        "mode": mode,
+        "page": page,
+        "gap": next((row for row in found.rows if row.brand.pk == brand.pk), None),
+        "why": why,
+        "whys": list(WHY_WORDS.items()),
+    }
+    return render(request, "members/consent_gap_people.html", context)
