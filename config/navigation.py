@@ -73,6 +73,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
                 _("Look as someone else"), "supervisor_account", "brands:view_as", "tenants.view_as"
             ),
             Link(_("Notices"), "contract", "brands:notices", "brands.view_notice"),
+            Link(_("Consents"), "how_to_reg", "members:consents", "brands.view_notice"),
         ],
     ),
     (

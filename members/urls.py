@@ -2,13 +2,23 @@
 
 from django.urls import path
 
-from members.views import exports, imports, members
+from members.views import consent_gap, consents, exports, imports, members
 
 app_name = "members"
 
 urlpatterns = [
     path("members/", members.members, name="list"),
     path("members/<int:profile_id>/", members.member, name="detail"),
+    path("members/<int:profile_id>/consents/", consents.member_consents, name="consents_of"),
+    path("consents/", consent_gap.consents, name="consents"),
+    path("consents/gap/", consent_gap.gap, name="consent_gap"),
+    path("consents/gap/<slug:code>/", consent_gap.gap_people, name="consent_gap_people"),
+    path("consents/entries/<int:entry_id>/", consents.entry_state, name="consent_entry"),
+    path(
+        "consents/group-entries/<int:group_entry_id>/",
+        consents.group_entry_state,
+        name="consent_group_entry",
+    ),
     path("imports/", imports.imports, name="imports"),
     path("imports/new/", imports.import_upload, name="import_upload"),
     path("imports/<int:job_id>/", imports.import_watch, name="import_watch"),
