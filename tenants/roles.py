@@ -78,6 +78,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_model("brands", "notice", actions="view add change"),
             "brands.view_modechange",
             "brands.add_modechange",
+            "brands.view_modedraft",
             "tenants.view_as",
             *_TOKENS,
             "members.export_profile",
@@ -92,6 +93,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_VIEW_HIERARCHY,
             *_READ,
             "brands.view_modechange",
+            "brands.view_modedraft",
             "brands.view_notice",
             "members.export_profile",
         }

@@ -39,6 +39,10 @@ def ensure() -> None:
         name="Record answers that no worker has heard of",
         defaults={"task": "members.sweep_answers", "interval": minutely, "queue": "bulk"},
     )
+    PeriodicTask.objects.get_or_create(
+        name="Follow changes of mode that became effective",
+        defaults={"task": "brands.sweep_modes", "interval": minutely, "queue": "bulk"},
+    )
     often, _created = IntervalSchedule.objects.get_or_create(
         every=10, period=IntervalSchedule.MINUTES
     )
