@@ -79,3 +79,15 @@ REASONS = {
         "from the others here, so none is shown."
     ),
 }
+
+# What a link of a chain of reasons is about, by brands.wall.reasons.Step.
+STEPS = {
+    "grant": _("Grant"),
+    "look": _("Look"),
+    "contract": _("Contract"),
+    "left": _("Left the group"),
+    "mode": _("Mode"),
+    "notice": _("Notice"),
+    "consent": _("Consent"),
+    "rule": _("So"),
+}

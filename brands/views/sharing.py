@@ -1,63 +1,122 @@
-"""Who sees what: the wall's table for this group, as it is now."""
+"""Who sees what: the wall's table for this group as it is now, and the reasons of one answer."""
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from brands import selectors, words
-from brands.models import Brand
+from brands import parties, words
+from brands.facts import Facts, facts
+from brands.models import Brand, BusinessUnit
+from brands.parties import Party
+from brands.wall.reasons import Answer, explain
 from brands.wall.request import GroupRequest
-from brands.wall.visibility import Cell, Kind, Viewer, decide
+from brands.wall.visibility import Kind, Viewer
 from tenants.access import permission_required
 
-
-def _words(cell: Cell) -> dict[str, object]:
-    return {
-        "sight": words.SIGHTS[cell.sight],
-        "tone": words.TONES[cell.sight],
-    }
+ME = "me"
 
 
 @permission_required("brands.view_modechange")
 def visibility(request: GroupRequest) -> HttpResponse:
-    """Show what the person sees of each brand, and who sees one brand they may look at."""
+    """Show the group's table, who sees one brand, and the reasons of the answer that is asked."""
+    held = facts()
     visible = request.visible
-    brands = list(Brand.objects.order_by("code"))
-    lookable = [one for one in brands if visible.viewer.is_hq or one.pk in visible.viewer.brands]
-    asked = request.GET.get("brand")
-    chosen = next((one for one in lookable if one.code == asked), lookable[0] if lookable else None)
-    notices = selectors.notice_terms()
-    viewers = []
-    if chosen is not None:
-        people = [
-            (_("%(brand)s itself") % {"brand": chosen.name}, Viewer(brands=frozenset({chosen.pk}))),
-            (
-                _("A store of %(brand)s") % {"brand": chosen.name},
-                Viewer(stores=frozenset({0}), store_brands=frozenset({chosen.pk})),
-            ),
-            (_("HQ"), Viewer(is_hq=True)),
-            *(
-                (one.name, Viewer(brands=frozenset({one.pk})))
-                for one in brands
-                if one.pk != chosen.pk
-            ),
-        ]
-        for name, viewer in people:
-            cells = [decide(viewer, chosen.pk, kind, visible.modes, notices) for kind in Kind]
-            reasons = dict.fromkeys(words.REASONS[cell.reason] for cell in cells)
-            viewers.append((name, [_words(cell) for cell in cells], list(reasons)))
+    brands = list(held.brands.values())
+    own = brands if visible.viewer.is_hq else [b for b in brands if b.pk in visible.viewer.brands]
+    everyone = _everyone(request, held)
+    chosen = _chosen_brand(request, brands, own)
+    answer = None
+    if who := request.GET.get("who"):
+        answer = _answer(request, held, chosen, everyone.get(who))
     context = {
         "title": _("Who sees what"),
-        "kinds": [words.KINDS[kind] for kind in Kind],
-        "mine": [
-            (one, visible.modes[one.pk], [_words(visible.cell(one.pk, kind)) for kind in Kind])
+        "kinds": [(kind.value, words.KINDS[kind]) for kind in Kind],
+        "brands": brands,
+        "mine": parties.alike(
+            (
+                one.name,
+                str(visible.modes[one.pk].label),
+                {kind: visible.cell(one.pk, kind) for kind in Kind},
+            )
             for one in brands
-        ],
-        "lookable": lookable,
+        ),
+        "overview": parties.overview(own, held) if visible.viewer.is_hq else [],
         "chosen": chosen,
-        "chosen_mode": visible.modes[chosen.pk] if chosen else None,
-        "viewers": viewers,
+        "chosen_mode": visible.modes[chosen.pk].label if chosen else "",
+        "viewers": _viewers_of(chosen, held) if chosen in own else [],
+        "everyone": everyone.values(),
+        "asked_who": request.GET.get("who", ME),
+        "asked_kind": request.GET.get("kind", Kind.PROFILE.value),
+        "answer": answer,
+        "party": everyone.get(request.GET.get("who", "")),
     }
     return render(request, "brands/visibility.html", context)
+
+
+def _everyone(request: GroupRequest, held: Facts) -> dict[str, Party]:
+    """Return key → whoever may be asked about: the person asking first."""
+    brands = list(held.brands.values())
+    me = Party(ME, _("You, as %(grant)s") % {"grant": request.grant}, request.visible.viewer)
+    found = [
+        me,
+        *parties.hq_parties(),
+        *(parties.unit_party(unit, brands) for unit in BusinessUnit.objects.order_by("code")),
+        *(parties.brand_party(brand) for brand in brands),
+        *(parties.store_party(brand) for brand in brands),
+    ]
+    return {one.key: one for one in found}
+
+
+def _chosen_brand(request: GroupRequest, brands: list[Brand], own: list[Brand]) -> Brand | None:
+    if asked := request.GET.get("of"):
+        for brand in brands:
+            if brand.code == asked:
+                return brand
+        raise Http404
+    return own[0] if own else None
+
+
+def _answer(request: GroupRequest, held: Facts, brand: Brand | None, party: Party | None) -> Answer:
+    """Return the answer that is asked for: of one's own side, or for HQ of any two."""
+    kinds = {kind.value: kind for kind in Kind}
+    kind = kinds.get(request.GET.get("kind", ""))
+    reader = request.visible.viewer
+    if brand is None or party is None or kind is None:
+        raise Http404
+    if not (reader.is_hq or brand.pk in reader.brands or _is_own(party, reader)):
+        # What two others see of each other is between them and HQ.
+        raise Http404
+    is_me = party.key == ME
+    return explain(
+        viewer=party.viewer,
+        brand_id=brand.pk,
+        kind=kind,
+        facts=held,
+        reader=reader,
+        cell=request.visible.cell(brand.pk, kind) if is_me else None,
+        grant=request.grant if is_me else None,
+    )
+
+
+def _is_own(party: Party, reader: Viewer) -> bool:
+    looked = party.viewer.brands | party.viewer.store_brands
+    return party.key == ME or bool(looked) and looked <= reader.brands
+
+
+def _viewers_of(brand: Brand, held: Facts) -> list[parties.Alike]:
+    """Return who sees a brand, those together who see the same."""
+    people = [
+        parties.Party("", _("%(brand)s itself") % {"brand": brand.name}, _own(brand)),
+        parties.store_party(brand),
+        *parties.hq_parties(),
+        *(parties.brand_party(one) for one in held.brands.values() if one.pk != brand.pk),
+    ]
+    return parties.alike(
+        (one.name, "", parties.cells_of(one.viewer, brand.pk, held)) for one in people
+    )
+
+
+def _own(brand: Brand) -> Viewer:
+    return Viewer(brands=frozenset({brand.pk}))

@@ -30,7 +30,7 @@ def _jobs(request: GroupRequest) -> QuerySet[ImportJob]:
     jobs = ImportJob.objects.select_related("brand")
     if request.visible.viewer.is_hq:
         return jobs
-    return jobs.filter(brand_id__in=request.visible.write_brands)
+    return jobs.filter(brand_id__in=request.visible.viewer.brands)
 
 
 def _own_job(request: GroupRequest, job_id: int) -> ImportJob:
@@ -63,7 +63,7 @@ def imports(request: GroupRequest) -> HttpResponse:
             "title": _("Imports"),
             "page": page,
             "may_import": _may_import(request),
-            "shows_brands": len(request.visible.write_brands) != 1,
+            "shows_brands": len(request.visible.viewer.brands) != 1,
         },
     )
 

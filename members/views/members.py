@@ -7,10 +7,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
-from brands import words
+from brands.facts import facts
 from brands.wall.request import GroupRequest
-from brands.wall.visibility import Kind, Sight
-from members import member_list, selectors
+from brands.wall.visibility import Kind
+from members import member_list, selectors, why
 from members.models import Profile
 from tenants.access import permission_required
 
@@ -59,13 +59,13 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
     contact = selectors.contact_fields(profile)
     masked = None if contact else selectors.masked_contacts([profile.pk]).get(profile.pk)
     sees_orders = request.user.has_perm("members.view_order")
-    kinds = [Kind.PROFILE, Kind.CONTACT, Kind.MASKED, Kind.ACTIVITY]
-    cells = {kind: visible.cell(profile.brand_id, kind) for kind in kinds}
+    answers = why.answers(profile, visible=visible, facts=facts(), grant=request.grant)
+    activity = answers[Kind.ACTIVITY]
     context = {
         "title": _name(contact, masked, profile),
         "profile": profile,
         "contact": contact,
-        "masked": masked,
+        "fields": why.fields(contact, masked, answers),
         "average": round(profile.sales / profile.orders) if profile.orders else None,
         "consents": (
             selectors.consents_of(profile)
@@ -74,19 +74,10 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
         ),
         "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
-        "orders_reason": words.REASONS[cells[Kind.ACTIVITY].reason],
+        "orders_reason": activity.reason,
         "siblings": selectors.siblings_of(profile),
-        "why": [
-            (words.KINDS[kind], words.SIGHTS[cell.sight], words.TONES[cell.sight])
-            for kind, cell in cells.items()
-        ],
-        "reasons": list(dict.fromkeys(words.REASONS[cell.reason] for cell in cells.values())),
-        "contact_reason": words.REASONS[cells[Kind.CONTACT].reason],
-        "contact_is_open": cells[Kind.CONTACT].sight is not Sight.NONE,
-        "orders_are_open": sees_orders and cells[Kind.ACTIVITY].sight is not Sight.NONE,
-        "notice_counts": (
-            profile.is_answer_seen and profile.notice_id in visible.kinds[Kind.PROFILE].notices
-        ),
+        "answers": answers.values(),
+        "orders_are_open": sees_orders and activity.is_open,
     }
     return render(request, "members/detail.html", context)
 
