@@ -111,13 +111,13 @@ def fill_members(group: Group, rows: int, *, with_contacts: bool = True) -> None
         execute(
             f"""
             INSERT INTO members_profile (brand_id, store_id, notice_id, person_id, member_no,
-                is_member, gender, registered_on, orders, sales, last_order_at,
+                is_member, gender, registered_on, orders, sales, no_automation, last_order_at,
                 created_at, updated_at)
             SELECT (%(brands)s::bigint[])[b + 1], (%(stores)s::bigint[])[b * {STORES_PER_BRAND}
                      + 1 + width_bucket({_number(2)}, %(store_ends)s::float8[])],
                 CASE WHEN (hashint8(person) & 1023) < 614 THEN %(notice)s::bigint END,
                 person, 'M' || i, {_number(4)} < 0.9, '', DATE '2026-01-01' - (i %% 1500)::int,
-                orders, orders * (500 + ({_number(5)} * 30000)::bigint), now(), now(), now()
+                orders, orders * (500 + ({_number(5)} * 30000)::bigint), false, now(), now(), now()
             FROM (
                 SELECT i, width_bucket({_number(1)}, %(brand_ends)s::float8[]) AS b,
                     1 + floor({persons} * power({_number(3)}, 2))::bigint AS person,
@@ -147,9 +147,10 @@ def fill_members(group: Group, rows: int, *, with_contacts: bool = True) -> None
             execute(
                 """
                 INSERT INTO members_consent (brand_id, store_id, notice_id, person_id, profile_id,
-                    answered_notice_id, is_given, answered_at, channel, evidence, created_at)
-                SELECT brand_id, store_id, notice_id, person_id, id, notice_id, true, now(), '',
-                    '', now()
+                    answered_notice_id, is_given, answered_at, is_to_group, is_by_guardian,
+                    channel, evidence, created_at)
+                SELECT brand_id, store_id, notice_id, person_id, id, notice_id, true, now(), false,
+                    false, '', '', now()
                 FROM members_profile WHERE notice_id IS NOT NULL
                 """
             )

@@ -17,8 +17,10 @@ app.autodiscover_tasks()
 
 @worker_ready.connect
 def resume_imports(**kwargs: Any) -> None:
-    """Let imports that lost their worker go on, rather than wait for the broker's time-out."""
+    """Let what lost its worker go on, rather than wait for a time-out or the next hour."""
     if settings.SLUICE_PROCESS == "scoped":
         app.send_task("members.resume_exports")
         return
     app.send_task("members.resume_imports")
+    app.send_task("members.expire_answers")
+    app.send_task("members.sweep_answers")

@@ -10,6 +10,14 @@ from brands.models import Brand
 from brands.wall import scope
 from brands.wall.visibility import brand_set
 from members import rollups
+from members.notices import (
+    OBJECTING,
+    STORED_ANSWERS,
+    STORED_MINORS,
+    STORED_PROFILES,
+    current_sql,
+    rule_params,
+)
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
@@ -106,14 +114,20 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
     ),
     "notices on members": (
         "SELECT id, notice_id FROM members_profile",
-        """
-        SELECT p.id, CASE WHEN c.is_given THEN c.answered_notice_id END
-        FROM members_profile p LEFT JOIN (
-            SELECT DISTINCT ON (person_id) person_id, is_given, answered_notice_id
-            FROM members_consent
-            ORDER BY person_id, answered_at DESC, is_given, answered_notice_id DESC
-        ) AS c ON c.person_id = p.person_id
-        """,
+        "SELECT profile_id, notice FROM ("  # noqa: S608 - constants of the code
+        + current_sql(
+            profiles=STORED_PROFILES.format(of=""),
+            answers=STORED_ANSWERS.format(of=""),
+            minors=STORED_MINORS.format(of=""),
+        )
+        + ") AS ruled",
+    ),
+    "objections on members": (
+        "SELECT id FROM members_profile WHERE no_automation",
+        f"""
+        SELECT p.id FROM members_profile p
+        JOIN ({OBJECTING.format(of="")}) AS o USING (person_id) WHERE o.is_objecting
+        """,  # noqa: S608
     ),
     "notices and stores on contacts": (
         """
@@ -132,6 +146,13 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         """
         SELECT c.id, p.person_id, p.brand_id, p.store_id, p.notice_id
         FROM members_consent c JOIN members_profile p ON p.id = c.profile_id
+        """,
+    ),
+    "objections": (
+        "SELECT id, person_id, brand_id, store_id, notice_id FROM members_objection",
+        """
+        SELECT o.id, p.person_id, p.brand_id, p.store_id, p.notice_id
+        FROM members_objection o JOIN members_profile p ON p.id = o.profile_id
         """,
     ),
     "notices on orders": (
@@ -158,6 +179,7 @@ def compare(*, tenant: Tenant) -> dict[str, int]:
         brands = list(Brand.objects.values_list("pk", flat=True))
         without = rollups.brands_left_out()
         params: dict[str, Any] = {
+            **rule_params(),
             "zone": tenant.time_zone,
             "brands": brands,
             "without": without,

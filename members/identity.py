@@ -251,6 +251,12 @@ def _move(cursor: CursorWrapper) -> None:
         FROM moved m WHERE c.profile_id = m.profile_id AND NOT m.is_arriving
         """
     )
+    cursor.execute(
+        """
+        UPDATE members_objection o SET person_id = m.to_person_id
+        FROM moved m WHERE o.profile_id = m.profile_id AND NOT m.is_arriving
+        """
+    )
 
 
 def _tidy(cursor: CursorWrapper) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from celery import shared_task
-from django.db import transaction
+import logging
+from collections.abc import Callable
 
-from members import rollups
+from celery import shared_task
+
+from members.consents.entries import answers_record
+from members.consents.expiry import expiries_close
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from tenants.connection import connection
 from tenants.models import Tenant
+
+log = logging.getLogger(__name__)
 
 
 @shared_task(name="members.run_import")
@@ -28,17 +33,33 @@ def _tenant() -> Tenant:
     return tenant
 
 
-@shared_task(name="members.finish_group")
-def finish_group() -> None:
-    """Count the group's persons anew, in the group whose schema came with the task."""
-    rollups.group_finish(tenant=_tenant())
+@shared_task(name="members.record_answers")
+def record_answers() -> int:
+    """Record the answers that wait, in the group whose schema came with the task."""
+    return answers_record(tenant=_tenant())
 
 
-def group_finish_enqueue() -> None:
-    """Ask for `finish_group` once the current transaction is committed."""
-    headers = {"_schema_name": connection.schema_name}
-    # The switch holds whether or not a worker can be reached; the figures stay closed until then.
-    transaction.on_commit(lambda: finish_group.apply_async(headers=headers), robust=True)
+@shared_task(name="members.sweep_answers")
+def sweep_answers() -> int:
+    """Record, in every group, the answers that no worker was told of; return how many."""
+    return _in_every_group(lambda tenant: answers_record(tenant=tenant))
+
+
+@shared_task(name="members.expire_answers")
+def expire_answers() -> int:
+    """Close, in every group, the answers that expire before the next run but one."""
+    return _in_every_group(lambda tenant: expiries_close(tenant=tenant))
+
+
+def _in_every_group(act: Callable[[Tenant], int]) -> int:
+    """Act in each group; what fails in one holds up no other."""
+    total = 0
+    for tenant in _active():
+        try:
+            total += act(tenant)
+        except Exception:
+            log.exception("in %s", tenant.schema_name)
+    return total
 
 
 @shared_task(name="members.resume_imports")

@@ -83,6 +83,21 @@ MEMBER_FIELDS = (
         gettext_lazy("Answered"),
         "consented_on consented_at consent_date 同意时间 同意日期",
     ),
+    Field(
+        "guardian",
+        gettext_lazy("Answered by a guardian"),
+        "guardian by_guardian is_guardian guardian_consent 监护人同意 监护人",
+    ),
+    Field(
+        "consent_channel",
+        gettext_lazy("Answered through"),
+        "consent_channel 同意渠道 授权渠道",
+    ),
+    Field(
+        "consent_evidence",
+        gettext_lazy("Evidence of the answer"),
+        "consent_evidence evidence 同意凭证 授权凭证",
+    ),
     Field("generated", gettext_lazy("Invented"), "generated is_generated 虚构"),
 )
 ORDER_FIELDS = (

@@ -16,15 +16,25 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from brands.models import Notice, Store
+from brands.models import Store
+from brands.services import answers_bump
 from members import contacts, identity, locks
+from members.consents.ledger import fourteenth_birthday
 from members.contacts import identity_key
 from members.imports import cells
+from members.imports.answers import (
+    WITHDRAWN_WORDS,
+    answerable_notices,
+    stage_answers,
+    under_age,
+    unknown_notice,
+    write_consents,
+)
 from members.imports.columns import Columns, Counts, read_columns
 from members.imports.files import BadRow, Chunk
 from members.keys import GroupKeys, group_keys
 from members.models import Identity, ImportJob, Profile
-from members.notices import refresh_notices
+from members.notices import COPIES, apply_notices, refresh_objections
 from members.staging import copy_into, stage, stage_query
 from tenants.models import Tenant
 
@@ -36,6 +46,7 @@ _IDENTITIES = (
     ("email", Identity.Kind.EMAIL),
 )
 _WITHDRAWN = "withdrawn"
+_NO_ANSWER = "\t".join((cells.NULL,) * 6)
 # Numbers left out before a chunk's: so many that the rows of other brands are lost among them.
 _LONGEST_GAP = 1_000_000
 _GENDERS = {
@@ -49,17 +60,19 @@ _YES_NO = {
     **dict.fromkeys(("yes", "y", "true", "1", "是"), "t"),
     **dict.fromkeys(("", "no", "n", "false", "0", "否"), "f"),
 }
+# A row as it is staged: the member, the contact data, the answer.
 _COLUMNS = (
     "line bigint, profile_id bigint, person_id bigint, is_new boolean, member_no varchar, "
     "gender varchar, store_id bigint, registered_on date, has_contact boolean, name varchar, "
     "phone varchar, email varchar, fingerprint bytea, sealed bytea, phone_key bytea, "
-    "unionid_key bytea, card_key bytea, email_key bytea, is_generated boolean, "
-    "answered_notice_id bigint, is_given boolean, answered_at timestamptz"
+    "unionid_key bytea, card_key bytea, email_key bytea, is_generated boolean, minor_until date, "
+    "answered_notice_id bigint, is_given boolean, answered_at timestamptz, "
+    "is_by_guardian boolean, channel varchar, evidence varchar"
 )
 
 
 # The contact columns of a row that says what the database holds already.
-_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 10))
+_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 11))
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class Known:
     fingerprint: bytes | None
     sealed: bytes | None
     is_generated: bool
+    minor_until: dt.date | None
 
 
 class MemberChunks:
@@ -91,10 +105,7 @@ class MemberChunks:
         now = timezone.now()
         today = now.astimezone(self.zone).date()
         stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
-        # What a notice says may still be changed until it is in force: nobody has answered it yet.
-        notices = Notice.objects.filter(effective_from__lte=now).order_by("effective_from", "pk")
-        self.notices = {notice.version: str(notice.pk) for notice in notices}
-        self.last_notice = list(self.notices.values())[-1] if self.notices else cells.NULL
+        self.notices, self.ended = answerable_notices()
         self.columns = {
             "store_id" if name == "store_code" else name: place for name, place in columns.items()
         }
@@ -115,12 +126,16 @@ class MemberChunks:
             "registered_on": read(cells.read_day(self.zone, latest=today)),
             "consent": read(self._read_consent),
             "consented_on": read(self._read_consented_on(now)),
+            "guardian": read(cells.read_choice(_YES_NO, _("“%(cell)s” is neither yes nor no."))),
+            "consent_channel": read(cells.read_text(longest=40)),
+            "consent_evidence": read(cells.read_text(longest=200)),
             "generated": read(cells.read_choice(_YES_NO, _("“%(cell)s” is neither yes nor no."))),
         }
         nulls = ("birthday", "store_id", "registered_on", "consented_on")
         self.defaults = {
             **dict.fromkeys(self.readers, ""),
             **dict.fromkeys(nulls, cells.NULL),
+            "guardian": "f",
             "generated": "f",
         }
         # Contact fields without a column keep what they hold.
@@ -130,15 +145,9 @@ class MemberChunks:
         text = unicodedata.normalize("NFKC", cell).strip()
         if not text or text in self.notices:
             return self.notices.get(text, "")
-        if text.lower() in {"withdrawn", "no", "撤回", "否", "不同意"}:
+        if text.lower() in WITHDRAWN_WORDS:
             return _WITHDRAWN
-        return cells.Problem(
-            _("There is no notice “%(version)s”; the group has %(versions)s.")
-            % {
-                "version": cells.shortened(text),
-                "versions": ", ".join(self.notices) or _("none"),
-            }
-        )
+        return unknown_notice(text, self.notices, self.ended)
 
     def _read_consented_on(self, now: dt.datetime) -> Callable[[str], str]:
         read = cells.read_instant(self.zone, latest=now)
@@ -155,17 +164,21 @@ class MemberChunks:
         if not len(read):
             return counts, read.bad
         with connection.cursor() as cursor:
-            new, has_contacts = self._stage(cursor, read)
+            known = self._known(cursor, read["member_no"])
+            self._guard_minors(read, known)
+            new, has_contacts = self._stage(cursor, read, known)
             identity.begin_touching(cursor)
             if new or has_contacts:
                 self._write_identities(cursor)
             identity.resolve()
-            self._stage_answers(cursor)
+            stage_answers(cursor, self.brand_id)
             self._write_profiles(cursor, new)
-            self._write_consents(cursor)
-            refresh_notices("affected_person")
+            changed = apply_notices(cursor)
+            if write_consents(cursor) or changed:
+                answers_bump()
             if has_contacts:
                 self._write_contacts(cursor)
+            refresh_objections("affected_person")
             cursor.execute("SELECT count(DISTINCT profile_id) FROM changed_profile")
             counts.updated = cursor.fetchone()[0]
         counts.created = new
@@ -190,25 +203,48 @@ class MemberChunks:
     def _known(self, cursor: CursorWrapper, numbers: list[str]) -> dict[str, Known]:
         cursor.execute(
             """
-            SELECT p.member_no, p.id, c.fingerprint, CASE WHEN %s THEN c.sealed END, c.is_generated
+            SELECT p.member_no, p.id, c.fingerprint, CASE WHEN %s THEN c.sealed END,
+                c.is_generated, c.minor_until
             FROM members_profile p LEFT JOIN members_contact c ON c.profile_id = p.id
             WHERE p.brand_id = %s AND p.member_no = ANY(%s)
             """,
             [self.keeps_contact, self.brand_id, numbers],
         )
         return {
-            number: Known(pk, fingerprint and bytes(fingerprint), sealed and bytes(sealed), bool(g))
-            for number, pk, fingerprint, sealed, g in cursor.fetchall()
+            number: Known(
+                pk, fingerprint and bytes(fingerprint), sealed and bytes(sealed), bool(g), minor
+            )
+            for number, pk, fingerprint, sealed, g, minor in cursor.fetchall()
         }
 
-    def _stage(self, cursor: CursorWrapper, read: Columns) -> tuple[int, bool]:
+    def _guard_minors(self, read: Columns, known: dict[str, Known]) -> None:
+        """Set aside the yes of a person who was under 14, unless a guardian gave it."""
+        reasons = {}
+        for place, (number, answer, birthday, guardian) in enumerate(
+            zip(*(read[n] for n in ("member_no", "consent", "birthday", "guardian")), strict=True)
+        ):
+            if not answer or answer == _WITHDRAWN or guardian == "t":
+                continue
+            before = known.get(number)
+            minor_until = before.minor_until if before else None
+            if birthday != cells.NULL:
+                minor_until = fourteenth_birthday(dt.date.fromisoformat(birthday))
+            if minor_until is None:
+                continue
+            instant = dt.datetime.fromisoformat(read["consented_on"][place])
+            if minor_until > instant.astimezone(self.zone).date():
+                reasons[place] = [("consent", under_age())]
+        read.reject(reasons)
+
+    def _stage(
+        self, cursor: CursorWrapper, read: Columns, known: dict[str, Known]
+    ) -> tuple[int, bool]:
         """Write the rows into incoming_member.
 
         Return how many of them are new, and whether any brings contact data to write.
         """
         numbers = read["member_no"]
-        known = self._known(cursor, numbers)
-        new = len(numbers) - len(known)
+        new = sum(number not in known for number in numbers)
         if new:
             # Members' numbers of record stand in addresses, where a brand would count by them what
             # its siblings bring in. Nobody else draws any while the group's answers are held.
@@ -227,28 +263,35 @@ class MemberChunks:
         )
         ids = iter(cursor.fetchall())
         names = ("gender", "store_id", "registered_on", "consent", "consented_on", "generated")
+        said_names = ("guardian", "consent_channel", "consent_evidence")
         contact_columns = zip(*(read[name] for name in _CONTACT), strict=True)
         rows = []
         has_contacts = False
-        for line, number, contact, values in zip(
+        for line, number, contact, values, said in zip(
             read.lines,
             numbers,
             contact_columns,
             zip(*(read[n] for n in names), strict=True),
+            zip(*(read[n] for n in said_names), strict=True),
             strict=True,
         ):
             gender, store, registered, consent, consented, generated = values
             before = known.get(number)
             profile, person = (before.profile_id, cells.NULL) if before else next(ids)
-            is_given = "f" if consent == _WITHDRAWN else "t"
-            notice = self.last_notice if consent == _WITHDRAWN else consent
+            if not consent:
+                answer = _NO_ANSWER
+            else:
+                guardian, channel, evidence = said
+                is_no = consent == _WITHDRAWN
+                answer = (
+                    f"{cells.NULL if is_no else consent}\t{'f' if is_no else 't'}\t{consented}\t"
+                    f"{guardian}\t{channel or 'import'}\t{evidence}"
+                )
             sealed = self._contact(contact, generated, before)
             has_contacts = has_contacts or sealed is not _SAME_CONTACT
             rows.append(
                 f"{line}\t{profile}\t{person}\t{'f' if before else 't'}\t{number}\t{gender}\t"
-                f"{store}\t{registered}\t{sealed}\t"
-                f"{notice or cells.NULL}\t{is_given if notice else cells.NULL}\t"
-                f"{consented if notice else cells.NULL}\n"
+                f"{store}\t{registered}\t{sealed}\t{answer}\n"
             )
         stage(cursor, "incoming_member", _COLUMNS)
         columns = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
@@ -277,6 +320,9 @@ class MemberChunks:
         fingerprint = _fingerprint(self.keys, generated + text)
         if before and before.fingerprint == fingerprint:
             return _SAME_CONTACT
+        minor_until = cells.NULL
+        if birthday := fields.get("birthday"):
+            minor_until = fourteenth_birthday(dt.date.fromisoformat(birthday)).isoformat()
         keys = [
             _bytes(identity_key(self.keys, kind, fields[name])) if name in fields else cells.NULL
             for name, kind in _IDENTITIES
@@ -291,39 +337,8 @@ class MemberChunks:
                 _bytes(contacts.seal_text(self.keys, text)),
                 *keys,
                 generated,
+                minor_until,
             )
-        )
-
-    def _stage_answers(self, cursor: CursorWrapper) -> None:
-        """Stage the rows' answers with their persons, and the notice that each person then has."""
-        stage_query(
-            cursor,
-            "answer",
-            """
-            SELECT i.profile_id, COALESCE(a.person_id, p.person_id) AS person_id,
-                i.answered_notice_id, i.is_given, i.answered_at
-            FROM incoming_member i
-            LEFT JOIN arriving_profile a ON a.profile_id = i.profile_id
-            LEFT JOIN members_profile p ON p.id = i.profile_id
-            WHERE i.answered_notice_id IS NOT NULL
-            """,
-        )
-        cursor.execute("INSERT INTO affected_person SELECT DISTINCT person_id FROM answer")
-        stage_query(
-            cursor,
-            "current_notice",
-            """
-            SELECT person_id, CASE WHEN is_given THEN answered_notice_id END AS notice_id FROM (
-                SELECT DISTINCT ON (person_id) person_id, is_given, answered_notice_id FROM (
-                    SELECT person_id, is_given, answered_notice_id, answered_at FROM answer
-                    UNION ALL
-                    SELECT c.person_id, c.is_given, c.answered_notice_id, c.answered_at
-                    FROM members_consent c
-                    WHERE c.person_id IN (SELECT person_id FROM affected_person)
-                ) AS every_answer
-                ORDER BY person_id, answered_at DESC, is_given, answered_notice_id DESC
-            ) AS latest
-            """,
         )
 
     def _write_profiles(self, cursor: CursorWrapper, new: int) -> None:
@@ -332,15 +347,19 @@ class MemberChunks:
             cursor.execute(
                 """
                 INSERT INTO members_profile (id, brand_id, store_id, notice_id, person_id,
-                    member_no, is_member, gender, registered_on, orders, sales, created_at,
-                    updated_at)
-                SELECT i.profile_id, %s, i.store_id, n.notice_id, a.person_id, i.member_no, true,
-                    i.gender, i.registered_on, 0, 0, now(), now()
+                    member_no, is_member, gender, registered_on, orders, sales, no_automation,
+                    created_at, updated_at)
+                SELECT i.profile_id, %s, i.store_id, n.notice, a.person_id, i.member_no, true,
+                    i.gender, i.registered_on, 0, 0, false, now(), now()
                 FROM incoming_member i
                 JOIN arriving_profile a ON a.profile_id = i.profile_id
-                LEFT JOIN current_notice n ON n.person_id = a.person_id
+                LEFT JOIN renoticed n ON n.profile_id = i.profile_id
                 """,
                 [self.brand_id],
+            )
+            # Written already, each row once.
+            cursor.execute(
+                "DELETE FROM renoticed r USING arriving_profile a WHERE r.profile_id = a.profile_id"
             )
         has = {name: name in self.columns for name in ("gender", "store_id", "registered_on")}
         changing = stage_query(
@@ -372,7 +391,7 @@ class MemberChunks:
             """
         )
         cursor.execute("INSERT INTO changed_profile SELECT profile_id FROM changing")
-        for table in ("members_contact", "members_maskedcontact", "members_consent"):
+        for table in COPIES:
             cursor.execute(
                 f"""
                 UPDATE {table} x SET store_id = c.store_id FROM changing c
@@ -435,38 +454,22 @@ class MemberChunks:
             """
         )
 
-    def _write_consents(self, cursor: CursorWrapper) -> None:
-        """Append the answers that are new."""
-        cursor.execute(
-            """
-            WITH added AS (
-                INSERT INTO members_consent (brand_id, store_id, notice_id, person_id, profile_id,
-                    answered_notice_id, is_given, answered_at, channel, evidence, created_at)
-                SELECT p.brand_id, p.store_id, p.notice_id, p.person_id, p.id,
-                    a.answered_notice_id, a.is_given, a.answered_at, 'import', '', now()
-                FROM answer a JOIN members_profile p ON p.id = a.profile_id
-                ON CONFLICT DO NOTHING
-                RETURNING profile_id
-            )
-            INSERT INTO changed_profile SELECT a.profile_id FROM added a
-            JOIN incoming_member i USING (profile_id) WHERE NOT i.is_new
-            """
-        )
-
     def _write_contacts(self, cursor: CursorWrapper) -> None:
         cursor.execute(
             """
             INSERT INTO members_contact (profile_id, brand_id, store_id, notice_id, sealed,
-                key_version, fingerprint, phone_key, email_key, card_key, unionid_key, is_generated)
+                key_version, fingerprint, phone_key, email_key, card_key, unionid_key,
+                is_generated, minor_until)
             SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.sealed, %s, i.fingerprint,
-                i.phone_key, i.email_key, i.card_key, i.unionid_key, i.is_generated
+                i.phone_key, i.email_key, i.card_key, i.unionid_key, i.is_generated, i.minor_until
             FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
             WHERE i.has_contact
             ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
                 key_version = excluded.key_version, fingerprint = excluded.fingerprint,
                 phone_key = excluded.phone_key, email_key = excluded.email_key,
                 card_key = excluded.card_key, unionid_key = excluded.unionid_key,
-                is_generated = excluded.is_generated
+                is_generated = excluded.is_generated,
+                minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
             """,
             [self.key_version],
         )

@@ -1,0 +1,354 @@
+"""The inbox of answers: pages and the API hand them in, the owner role records them.
+
+Whoever hands an answer in sees only rows of their own, and an answer closes rows of siblings too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from brands.models import Notice
+from brands.wall import scope
+from brands.wall.visibility import Visible
+from members import locks
+from members.consents import ledger
+from members.consents.ledger import AnswerRefused, answer_problem
+from members.contacts import identity_key, normalise_code, normalise_email, normalise_phone
+from members.keys import group_keys
+from members.models import (
+    ConsentEntry,
+    Entry,
+    GroupConsentEntry,
+    Identity,
+    IdentityLink,
+    Profile,
+)
+from tenants import audit
+from tenants.connection import connection
+from tenants.context import tenant_transaction
+from tenants.models import Tenant, User
+
+log = logging.getLogger(__name__)
+
+What = Entry.What
+# Entries of one transaction: each holds up whoever else writes answers for that long.
+_AT_ONCE = 200
+_ACTIONS = {
+    What.YES: "consent.give",
+    What.NO: "consent.withdraw",
+    What.OBJECTS: "consent.object",
+    What.ALLOWS: "consent.allow",
+}
+
+
+def answer_enter(
+    *,
+    visible: Visible,
+    what: str,
+    acting_user: User | None,
+    profile: Profile | None = None,
+    brand_id: int | None = None,
+    member_no: str = "",
+    identity: tuple[str, str] | None = None,
+    notice: Notice | None = None,
+    at: dt.datetime | None = None,
+    channel: str = "",
+    evidence: str = "",
+    is_by_guardian: bool = False,
+    minor_until: dt.date | None = None,
+    to_group: bool = False,
+    request_key: uuid.UUID | None = None,
+) -> Entry:
+    """Hand an answer in, in a viewer's scope; a worker records it once this is committed.
+
+    The member is a PROFILE that the viewer sees, a number of a brand, or an IDENTITY: its kind and
+    its text, as `("phone", "13800138000")`. A brand or a store answers for members of its own; HQ
+    only for the group itself (TO_GROUP). The same REQUEST_KEY twice is one entry. Raises
+    AnswerRefused with the reason in words, as far as it is known here.
+    """
+    if profile is None and not member_no and identity is None:
+        raise AnswerRefused(_("Nothing was recorded: say which member answered."))
+    at = at or timezone.now()
+    problem = answer_problem(
+        notice=notice,
+        is_given=what == What.YES,
+        at=at,
+        is_by_guardian=is_by_guardian,
+        minor_until=minor_until or (profile.minor_until if profile else None),
+    )
+    if problem:
+        raise AnswerRefused(problem)
+    fields: dict[str, Any] = {
+        "what": What(what),
+        "profile": profile,
+        "member_no": member_no.strip(),
+        "answered_notice": notice,
+        "answered_at": at,
+        "is_by_guardian": is_by_guardian,
+        "minor_until": minor_until,
+        "channel": channel[:40],
+        "evidence": evidence[:200],
+        "entered_by": acting_user,
+        "entered_by_name": str(acting_user)[:120] if acting_user else "system",
+    }
+    if identity is not None:
+        kind, text = identity
+        try:
+            text = _normalised(kind, text)
+        except ValueError as error:
+            raise AnswerRefused(
+                _("“%(text)s” is no phone, card, e-mail or unionid. Nothing was recorded.")
+                % {"text": text[:40]}
+            ) from error
+        fields["identity_kind"] = kind
+        fields["identity_key"] = identity_key(group_keys(), kind, text)
+    request_key = request_key or uuid.uuid4()
+    entry: Entry
+    if to_group:
+        entry = _enter_for_group(visible, request_key, fields)
+    else:
+        place = _own_place(visible, profile, brand_id)
+        entry, _is_new = ConsentEntry.objects.get_or_create(
+            request_key=request_key, brand_id=place[0], defaults={"store_id": place[1], **fields}
+        )
+    answers_enqueue()
+    return entry
+
+
+def _normalised(kind: str, text: str) -> str:
+    if kind == Identity.Kind.PHONE:
+        return normalise_phone(text)
+    if kind == Identity.Kind.EMAIL:
+        return normalise_email(text)
+    code = normalise_code(text)
+    if kind not in Identity.Kind.values or not code:
+        raise ValueError("no identifier")
+    return code
+
+
+def _enter_for_group(
+    visible: Visible, request_key: uuid.UUID, fields: dict[str, Any]
+) -> GroupConsentEntry:
+    if not visible.writes_group:
+        raise AnswerRefused(_("Only the group's HQ records answers to the group itself."))
+    if fields["member_no"]:
+        raise AnswerRefused(
+            _("A member number is a brand's. Name the member of the group by phone or card.")
+        )
+    entry, _is_new = GroupConsentEntry.objects.get_or_create(
+        request_key=request_key, defaults={"brand_set": visible.group_set, **fields}
+    )
+    return entry
+
+
+def _own_place(
+    visible: Visible, profile: Profile | None, brand_id: int | None
+) -> tuple[int, int | None]:
+    """Return the brand, and for store staff the store, on whose behalf the viewer answers."""
+    refused = AnswerRefused(
+        _("Answers are recorded by the member's own brand. Nothing was recorded.")
+    )
+    if profile is not None:
+        brand_id = profile.brand_id
+    elif brand_id is None and len(visible.write_brands) == 1:
+        (brand_id,) = visible.write_brands
+    if brand_id in visible.write_brands:
+        return brand_id, None
+    stores = visible.write_stores
+    if profile is not None and profile.store_id in stores:
+        return profile.brand_id, profile.store_id
+    if profile is None and len(stores) == 1:
+        (store,), (brand,) = stores, visible.viewer.store_brands
+        return brand, store
+    raise refused
+
+
+def answers_enqueue() -> None:
+    """Ask for `answers_record` once the current transaction is committed."""
+    from members.tasks import record_answers
+
+    headers = {"_schema_name": connection.schema_name}
+    # An entry that no worker was told of is found by the scheduler.
+    transaction.on_commit(lambda: record_answers.apply_async(headers=headers), robust=True)
+
+
+def answers_record(*, tenant: Tenant) -> int:
+    """Record every waiting entry of a group; return how many were looked at.
+
+    For a process with the owner's credentials. What entries open and close, and what is written
+    on them, is one transaction, so a run that is killed leaves them waiting.
+    """
+    looked_at, failed = 0, _Failed()
+    while True:
+        with tenant_transaction(tenant), scope.bulk(reason="answers"):
+            locks.hold_answers()
+            entries = _waiting(failed)
+            _record(entries, tenant, failed)
+        looked_at += len(entries)
+        if not entries:
+            return looked_at
+
+
+class _Failed:
+    """Remember what could not be recorded, so that it does not hold up the rest of this run."""
+
+    def __init__(self) -> None:
+        self.ids: dict[type[Entry], set[int]] = {ConsentEntry: set(), GroupConsentEntry: set()}
+
+
+def _waiting(failed: _Failed) -> list[ConsentEntry | GroupConsentEntry]:
+    found: list[ConsentEntry | GroupConsentEntry] = []
+    for model in (ConsentEntry, GroupConsentEntry):
+        rows = model.objects.filter(state=Entry.State.WAITING).exclude(pk__in=failed.ids[model])
+        found += (
+            rows.select_related("answered_notice", "entered_by")
+            .order_by("pk")
+            .select_for_update(of=("self",))[:_AT_ONCE]
+        )
+    return sorted(found, key=lambda entry: (entry.entered_at, entry.pk))
+
+
+def _record(entries: Iterable[Any], tenant: Tenant, failed: _Failed) -> None:
+    """Record entries in the caller's transaction, which holds the answers."""
+    recorded: list[tuple[Any, Profile]] = []
+    done: list[Any] = []
+    for entry in entries:
+        language = (entry.entered_by.language if entry.entered_by else "") or tenant.locale
+        with translation.override(language):
+            try:
+                with transaction.atomic():
+                    profile = _append(entry)
+            except AnswerRefused as error:
+                entry.state, entry.outcome = Entry.State.REFUSED, str(error)
+                done.append(entry)
+                continue
+            except Exception:
+                # Kept waiting: an answer that a fault of ours keeps back is not lost.
+                log.exception("answer %s %s", type(entry).__name__, entry.pk)
+                failed.ids[type(entry)].add(entry.pk)
+                continue
+        entry.state = Entry.State.RECORDED
+        done.append(entry)
+        if profile is not None:
+            recorded.append((entry, profile))
+    if recorded:
+        ledger.keep_persons(profile.person_id for _entry, profile in recorded)
+    after = dict(
+        Profile.objects.filter(pk__in=[profile.pk for _entry, profile in recorded]).values_list(
+            "pk", "notice_id"
+        )
+    )
+    for entry, profile in recorded:
+        if isinstance(entry, ConsentEntry):
+            entry.has_opened = profile.notice_id is None and after[profile.pk] is not None
+            entry.has_closed = profile.notice_id is not None and after[profile.pk] is None
+    for entry in done:
+        entry.recorded_at = timezone.now()
+        entry.save()
+
+
+def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
+    """Append one entry to the ledger; return its profile, None where the group has no such one."""
+    is_to_group = isinstance(entry, GroupConsentEntry)
+    if isinstance(entry, GroupConsentEntry):
+        profile = _find_of_group(entry)
+    else:
+        profile = _find_own(entry)
+    minor_until = entry.minor_until or (profile.minor_until if profile else None)
+    problem = answer_problem(
+        notice=entry.answered_notice,
+        is_given=entry.what == What.YES,
+        at=entry.answered_at,
+        is_by_guardian=entry.is_by_guardian,
+        minor_until=minor_until,
+    )
+    if problem:
+        raise AnswerRefused(problem)
+    if profile is None:
+        return None
+    if entry.minor_until and entry.minor_until != profile.minor_until:
+        ledger.keep_minor(profile, entry.minor_until)
+    said: dict[str, Any] = {
+        "at": entry.answered_at,
+        "channel": entry.channel,
+        "evidence": entry.evidence,
+        "is_to_group": is_to_group,
+    }
+    if entry.what in (What.OBJECTS, What.ALLOWS):
+        ledger.append_objection(profile=profile, is_objecting=entry.what == What.OBJECTS, **said)
+    else:
+        is_given = entry.what == What.YES
+        notice = entry.answered_notice
+        if notice is None and not is_given:
+            notice = ledger.last_agreed(profile)
+        ledger.append_consent(
+            profile=profile,
+            notice=notice,
+            is_given=is_given,
+            is_by_guardian=entry.is_by_guardian,
+            **said,
+        )
+    audit.record(
+        acting_user=entry.entered_by,
+        action=_ACTIONS[What(entry.what)],
+        # HQ reads the audit in every mode: it names the brand, not its member, and of an answer
+        # to the group not even the brand, which might be closed to HQ.
+        target=entry if is_to_group else profile,
+        target_name=_("Group") if is_to_group else str(profile.brand),
+        changes={
+            "notice": ["", entry.answered_notice.version if entry.answered_notice else ""],
+            "channel": ["", entry.channel],
+        },
+    )
+    return profile
+
+
+def _find_own(entry: ConsentEntry) -> Profile:
+    rows = Profile.objects.filter(brand_id=entry.brand_id).select_related("brand")
+    if entry.store_id is not None:
+        rows = rows.filter(store_id=entry.store_id)
+    if entry.profile_id is not None:
+        rows = rows.filter(pk=entry.profile_id)
+    elif entry.member_no:
+        rows = rows.filter(member_no=entry.member_no)
+    else:
+        rows = rows.filter(pk__in=_profiles_with(entry))
+    found = rows.order_by("pk").first()
+    if found is None:
+        raise AnswerRefused(
+            _("There is no such member here. Nothing was recorded. Look at the number again.")
+        )
+    return found
+
+
+def _find_of_group(entry: GroupConsentEntry) -> Profile | None:
+    rows = Profile.objects.select_related("brand").order_by("pk")
+    if entry.profile_id is not None:
+        return rows.filter(pk=entry.profile_id).first()
+    # Whether there is such a person, in which brand, is not told: the brand may be closed to HQ.
+    return rows.filter(pk__in=_profiles_with(entry)).first()
+
+
+def _profiles_with(entry: Entry) -> list[int]:
+    """Return the profiles that carry the entry's identifier, which are all one person's."""
+    identity = Identity.objects.filter(
+        kind=entry.identity_kind, key=bytes(entry.identity_key or b"")
+    ).first()
+    if identity is None:
+        return []
+    if identity.is_hot:
+        raise AnswerRefused(
+            _(
+                "Many members share this number, so it names nobody. Nothing was recorded. Name "
+                "the member by another one."
+            )
+        )
+    return list(IdentityLink.objects.filter(identity=identity).values_list("profile_id", flat=True))

@@ -1,0 +1,138 @@
+"""Read the answers to notices that files bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from brands.models import Notice
+from brands.selectors import Standing, notice_standing
+from members.imports import cells
+from members.notices import (
+    STORED_ANSWERS,
+    STORED_MINORS,
+    STORED_PROFILES,
+    stage_current,
+    stored,
+)
+from members.staging import stage_query
+
+WITHDRAWN_WORDS = frozenset({"withdrawn", "no", "撤回", "否", "不同意"})
+
+
+def answerable_notices() -> tuple[dict[str, str], frozenset[str]]:
+    """Return version → id of every notice that can be answered now, and the versions that ended.
+
+    What a notice says may still be changed until it is in force: nobody has answered it yet.
+    """
+    now = timezone.now()
+    begun = Notice.objects.filter(effective_from__lte=now).prefetch_related("endings")
+    answerable, ended = {}, set()
+    for notice in begun.order_by("effective_from", "pk"):
+        if notice_standing(notice, at=now) is Standing.ENDED:
+            ended.add(notice.version)
+        else:
+            answerable[notice.version] = str(notice.pk)
+    return answerable, frozenset(ended)
+
+
+def unknown_notice(text: str, answerable: Iterable[str], ended: frozenset[str]) -> cells.Problem:
+    """Return why a version can no longer, or not yet, or never be answered."""
+    words = {
+        "version": cells.shortened(text),
+        "versions": ", ".join(answerable) or _("none"),
+    }
+    if text in ended:
+        return cells.Problem(
+            _("The notice “%(version)s” has ended; the group has %(versions)s.") % words
+        )
+    return cells.Problem(_("There is no notice “%(version)s”; the group has %(versions)s.") % words)
+
+
+def under_age() -> str:
+    """Return why someone under 14 did not agree."""
+    return _("The person was under 14 on that day, so a guardian must answer.")
+
+
+# A birthday in the file takes the place of the one that is stored.
+_INCOMING_MINORS = """
+    AND NOT EXISTS (
+        SELECT FROM incoming_member i
+        WHERE i.profile_id = k.profile_id AND i.minor_until IS NOT NULL
+    ) UNION ALL
+    SELECT COALESCE(a.person_id, p.person_id), i.minor_until
+    FROM incoming_member i
+    LEFT JOIN arriving_profile a ON a.profile_id = i.profile_id
+    LEFT JOIN members_profile p ON p.id = i.profile_id
+    WHERE i.minor_until IS NOT NULL
+"""
+
+
+def stage_answers(cursor: CursorWrapper, brand_id: int) -> None:
+    """Stage the rows' answers with their persons, and the notices that profiles then have.
+
+    Before anything is written, so that new rows are written once: what the file brings stands
+    beside what is stored.
+    """
+    stage_query(
+        cursor,
+        "answer",
+        """
+        SELECT COALESCE(a.person_id, p.person_id) AS person_id, i.profile_id,
+            i.answered_notice_id, i.is_given, i.answered_at, false AS is_to_group,
+            i.is_by_guardian, CASE WHEN i.is_given THEN (
+                i.answered_at AT TIME ZONE 'UTC' + make_interval(months => n.consent_months)
+            ) AT TIME ZONE 'UTC' END AS expires_at, i.channel, i.evidence
+        FROM incoming_member i
+        LEFT JOIN arriving_profile a ON a.profile_id = i.profile_id
+        LEFT JOIN members_profile p ON p.id = i.profile_id
+        LEFT JOIN brands_notice n ON n.id = i.answered_notice_id
+        WHERE i.is_given IS NOT NULL
+        """,
+    )
+    cursor.execute(
+        """
+        INSERT INTO affected_person SELECT person_id FROM answer UNION
+        SELECT p.person_id FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
+        WHERE i.minor_until IS NOT NULL
+        """
+    )
+    new = f"SELECT profile_id, person_id, {int(brand_id)}, NULL FROM arriving_profile"  # noqa: S608
+    stage_current(
+        cursor,
+        profiles=f"{stored(STORED_PROFILES, 'p', 'affected_person')} UNION ALL {new}",
+        answers=f"""
+            {stored(STORED_ANSWERS, "c", "affected_person")} UNION ALL
+            SELECT person_id, profile_id, answered_notice_id, is_given, answered_at,
+                is_to_group, is_by_guardian, expires_at
+            FROM answer
+        """,  # noqa: S608 - constants of the code and a number
+        minors=f"{stored(STORED_MINORS, 'p', 'affected_person')} {_INCOMING_MINORS}",
+    )
+
+
+def write_consents(cursor: CursorWrapper) -> int:
+    """Append the answers that are new; return how many."""
+    cursor.execute(
+        """
+        WITH added AS (
+            INSERT INTO members_consent (brand_id, store_id, notice_id, person_id, profile_id,
+                answered_notice_id, is_given, answered_at, is_to_group, is_by_guardian,
+                expires_at, channel, evidence, created_at)
+            SELECT p.brand_id, p.store_id, p.notice_id, p.person_id, p.id,
+                a.answered_notice_id, a.is_given, a.answered_at, false, a.is_by_guardian,
+                a.expires_at, a.channel, a.evidence, now()
+            FROM answer a JOIN members_profile p ON p.id = a.profile_id
+            ON CONFLICT DO NOTHING
+            RETURNING profile_id
+        ), noted AS (
+            INSERT INTO changed_profile SELECT a.profile_id FROM added a
+            JOIN incoming_member i USING (profile_id) WHERE NOT i.is_new
+        )
+        SELECT count(*) FROM added
+        """
+    )
+    return cursor.fetchone()[0]
