@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from brands.views import hierarchy, modes, notices, places, sharing, view_as
+from brands.views import drafts, hierarchy, modes, notices, places, sharing, view_as
 
 app_name = "brands"
 
@@ -16,7 +16,19 @@ urlpatterns = [
     path("stores/<int:store_id>/", places.store, name="store"),
     path("stores/<int:store_id>/panels/<slug:name>/", places.store_panel, name="store_panel"),
     path("mode/", modes.mode, name="mode"),
-    path("mode/confirm/", modes.confirm, name="mode_confirm"),
+    path("mode/changes/<int:change_id>/undo/", modes.undo, name="mode_undo"),
+    path("mode/drafts/new/", modes.draft_new, name="mode_draft_new"),
+    path("mode/drafts/<int:draft_id>/", drafts.draft, name="mode_draft"),
+    path("mode/drafts/<int:draft_id>/edit/", modes.draft_edit, name="mode_draft_edit"),
+    path("mode/drafts/<int:draft_id>/preview/", drafts.draft_preview, name="mode_preview"),
+    path("mode/drafts/<int:draft_id>/follow-up/", drafts.draft_followed, name="mode_followed"),
+    path("mode/drafts/<int:draft_id>/assessment/", drafts.assessment, name="mode_assess"),
+    path("mode/drafts/<int:draft_id>/decide/", drafts.draft_decide, name="mode_decide"),
+    path(
+        "mode/assessments/<int:assessment_id>/",
+        drafts.assessment_document,
+        name="mode_assessment",
+    ),
     path("hierarchy/", hierarchy.hierarchy, name="hierarchy"),
     path("visibility/", sharing.visibility, name="visibility"),
     path("view-as/", view_as.look, name="view_as"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from brands.changes.differences import only_closes
-from brands.changes.drafts import draft_create, newest_decision, overtake, require_admin
+from brands.changes.drafts import draft_create, overtake, require_admin
 from brands.changes.errors import DraftRefused
 from brands.changes.locks import hold_decisions
 from brands.changes.worlds import worlds
@@ -45,30 +46,43 @@ class Undoing:
         return not self.is_call_off and not self.only_closes
 
 
+def last_standing(brand_id: int | None) -> ModeChange | None:
+    """Return the last decision for a brand, or the group, that was not called off."""
+    rows = ModeChange.objects.filter(brand_id=brand_id)
+    call_offs = rows.filter(undoes__effective_at=F("effective_at"))
+    return (
+        rows.select_related("brand")
+        .exclude(pk__in=call_offs.values("pk"))
+        .exclude(pk__in=call_offs.values("undoes"))
+        .order_by("-id")
+        .first()
+    )
+
+
 def undoing(change: ModeChange) -> Undoing:
     """Return what taking a change back would do; refuse one that is not the last decision."""
-    newest = newest_decision(change.brand_id)
-    if newest is None or newest.pk != change.pk:
+    last = last_standing(change.brand_id)
+    if last is None or last.pk != change.pk:
         raise DraftRefused(
             _(
-                "%(name)s decided otherwise on %(day)s: only the last decision can be taken back. "
-                "Nothing was changed."
+                "Only the last decision that stands can be taken back, and this is not it: "
+                "%(name)s decided on %(day)s. Nothing was changed."
             )
             % {
-                "name": newest.decided_by_name if newest else "",
-                "day": moment(newest.created_at) if newest else "",
+                "name": last.decided_by_name if last else "",
+                "day": moment(last.created_at) if last else "",
             }
         )
-    if change.decided_by_id is None and mode_before(change) == change.mode:
+    now, former = timezone.now(), mode_before(change)
+    if former == change.mode:
         raise DraftRefused(_("The first mode has none before it. Nothing was changed."))
-    brand = change.brand
-    if brand is not None and brand.left_at is not None and brand.left_at <= timezone.now():
+    brand = last.brand
+    if brand is not None and brand.left_at is not None and brand.left_at <= now:
         raise DraftRefused(
             _("%(brand)s has left the group: it shares with nobody, and that cannot be changed.")
             % {"brand": brand}
         )
-    former = mode_before(change)
-    if change.effective_at > timezone.now():
+    if change.effective_at > now:
         return Undoing(change, former, is_call_off=True, only_closes=False)
     found = worlds(brand_id=change.brand_id, mode=former)
     closes = only_closes(found.before, found.after, found.notices)

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0004_mode_previews'),
+        ("brands", "0004_mode_previews"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='modedraft',
-            name='preview_asked_at',
+            model_name="modedraft",
+            name="preview_asked_at",
             field=models.DateTimeField(blank=True, null=True),
         ),
     ]

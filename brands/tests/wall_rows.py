@@ -188,6 +188,23 @@ def fill(cursor: Any, places: Places) -> None:
             for number in range(2 ** len(brands))
         ],
     )
+    insert(
+        cursor,
+        "brands_modedraft",
+        [{"id": _FIRST_ID, "mode": "fan_max", "requested_by_name": "HQ", "state": "draft"}],
+    )
+    insert(
+        cursor,
+        "brands_modepreview",
+        [
+            {
+                "brand_set": brand_set(left_out(number, brands)),
+                "draft_id": _FIRST_ID,
+                "number": number,
+            }
+            for number in range(2 ** len(brands))
+        ],
+    )
     # Looked at nothing beside `brand`, so that the plain table says who reads it; what it names
     # besides has a test of its own.
     insert(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from brands import dashboard
+from brands.changes import follow_up
 from brands.dashboard import Ask, Page
 from brands.models import Brand, Store
 from brands.wall.request import GroupRequest
@@ -152,7 +153,12 @@ def _context(request: GroupRequest, place: Place) -> dict[str, Any]:
             _("These dates could not be read, so the last %(days)s days are shown.")
             % {"days": dashboard.DEFAULT_DAYS},
         )
-    return {"title": place.title, "place": place, "period": period}
+    return {
+        "title": place.title,
+        "place": place,
+        "period": period,
+        "recomputing": follow_up.recomputing(),
+    }
 
 
 def _page(request: GroupRequest, place: Place) -> HttpResponse:
@@ -187,5 +193,9 @@ def _panel(request: GroupRequest, place: Place, name: str) -> HttpResponse:
         visible=request.visible,
     )
     context |= {"panel": found, "answer": dashboard.answer(found, ask)}
+    template = found.template
+    if context["recomputing"] and found.name in context["recomputing"].panels:
+        template = "brands/_panel_marked.html"
+    context["panel_template"] = template
     is_fragment = bool(request.headers.get("HX-Request"))
-    return render(request, found.template if is_fragment else "brands/panel.html", context)
+    return render(request, template if is_fragment else "brands/panel.html", context)

@@ -14,7 +14,18 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, NoticeDraft, Store
+from brands.models import (
+    Brand,
+    BusinessUnit,
+    ChannelAccount,
+    Guide,
+    ImpactAssessment,
+    ModeChange,
+    ModeDraft,
+    Notice,
+    NoticeDraft,
+    Store,
+)
 from brands.wall import scope
 from config.tests.url_matrix import GROUP, OPEN_REDIRECTS, PLATFORM, POSTS, ROLES
 from members import contacts
@@ -89,6 +100,17 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
         change = ModeChange.objects.create(
             pk=first_id, brand=brand, mode="member_max", decided_by_name="HQ"
         )
+        asked = ModeDraft.objects.create(
+            pk=first_id, brand=brand, mode="fan_max", reason="Test", requested_by_name="HQ"
+        )
+        assessment = ImpactAssessment.objects.create(
+            pk=first_id,
+            draft=asked,
+            number=1,
+            preview_number=1,
+            dated_on=dt.date(2026, 1, 1),
+            kept_until=dt.date(2029, 1, 1),
+        )
         notice = Notice.objects.order_by("pk").first()
         if far:
             notice = Notice.objects.create(pk=first_id, version="far", title="Far")
@@ -147,6 +169,9 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "profile_id": profile.pk,
             "job_id": job.pk,
             "notice_id": notice.pk,
+            "change_id": change.pk,
+            "draft_id": asked.pk,
+            "assessment_id": assessment.pk,
             "notice_draft_id": draft.pk,
             "tenant_id": tenant.pk,
             "grant_id": grant.pk if grant else FAR * 2,

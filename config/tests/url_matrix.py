@@ -138,7 +138,15 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/
 302 404  404 200 200 404 200 200 200 200 200  stores/<int:store_id>/panels/<slug:name>/
 302 404  404 404 404 200 200 200 200 200 200  mode/
-302 404  404 404 404 404 404 404 404 404 302  mode/confirm/
+302 404  404 404 404 404 404 404 404 404 200  mode/changes/<int:change_id>/undo/
+302 404  404 404 404 404 404 404 404 404 200  mode/drafts/new/
+302 404  404 404 404 404 404 404 404 200 200  mode/drafts/<int:draft_id>/
+302 404  404 404 404 404 404 404 404 404 302  mode/drafts/<int:draft_id>/edit/
+302 404  404 404 404 404 404 404 404 200 200  mode/drafts/<int:draft_id>/preview/
+302 404  404 404 404 404 404 404 404 200 200  mode/drafts/<int:draft_id>/follow-up/
+302 404  404 404 404 404 404 404 404 404 200  mode/drafts/<int:draft_id>/assessment/
+302 404  404 404 404 404 404 404 404 404 405  mode/drafts/<int:draft_id>/decide/
+302 404  404 404 404 404 404 404 404 200 200  mode/assessments/<int:assessment_id>/
 302 404  404 404 404 200 200 200 200 200 200  notices/
 302 404  404 404 404 200 200 200 200 200 200  notices/<int:notice_id>/
 302 404  404 404 404 404 404 404 404 404 200  notices/<int:notice_id>/end/
@@ -259,8 +267,28 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"grant": "0"},
         "302 404 404 404 404 404 404 404 404 404 404",
     ),
-    ("group", "mode/confirm/"): (
-        {"mode": "fan_max"},
+    ("group", "mode/changes/<int:change_id>/undo/"): (
+        {"reason": "Test"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "mode/drafts/new/"): (
+        {"mode": "fan_max", "reason": "Test"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "mode/drafts/<int:draft_id>/edit/"): (
+        {"mode": "fan_max", "reason": "Test"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "mode/drafts/<int:draft_id>/preview/"): (
+        {},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "mode/drafts/<int:draft_id>/assessment/"): (
+        {"keep": "1"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "mode/drafts/<int:draft_id>/decide/"): (
+        {"step": "withdraw"},
         "302 404 404 404 404 404 404 404 404 404 302",
     ),
     ("group", "admin/tenants/auditevent/verify/"): (
