@@ -70,6 +70,7 @@ def import_create(
         bytes_total=shape.size,
         created_by=acting_user,
         created_by_name=str(acting_user)[:120] if acting_user else "system",
+        grant_id=acting_user.acting_grant.pk if acting_user and acting_user.acting_grant else None,
     )
     audit.record(
         acting_user=acting_user,

@@ -47,7 +47,12 @@ def _sees_cells(request: GroupRequest, job: ImportJob) -> bool:
     """
     if job.brand_id not in request.visible.write_brands:
         return False
-    is_own = job.created_by_id == request.user.pk and job.kind == ImportJob.Kind.ORDERS
+    # The same person under another contract is another asker.
+    is_own = (
+        job.created_by_id == request.user.pk
+        and job.grant_id == request.grant.pk
+        and job.kind == ImportJob.Kind.ORDERS
+    )
     return is_own or job.brand_id in request.visible.kinds[Kind.CONTACT].all_brands
 
 
