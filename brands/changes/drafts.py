@@ -96,7 +96,7 @@ def draft_change(
 def preview_ask(*, draft: ModeDraft, acting_user: User) -> ModeDraft:
     """Ask for a new preview; one that is being made is not asked for again."""
     draft = _held(draft, State.DRAFT, State.SUBMITTED)
-    if not is_under_way(draft, latest_preview(draft)):
+    if not is_under_way(draft):
         draft.preview_wanted += 1
         draft.preview_asked_at = timezone.now()
         draft.save(update_fields=["preview_wanted", "preview_asked_at"])
@@ -105,17 +105,15 @@ def preview_ask(*, draft: ModeDraft, acting_user: User) -> ModeDraft:
     return draft
 
 
-def is_under_way(draft: ModeDraft, made: ModePreview | None) -> bool:
+def is_under_way(draft: ModeDraft) -> bool:
     """Tell whether the preview that a draft wants can be expected within moments.
 
-    One that stays away has lost its worker, or was made in modes that are not today's and is
-    readable in those alone.
+    One that stays away for long has lost its worker.
     """
     asked_at = draft.preview_asked_at
     if not draft.is_open or asked_at is None or asked_at < timezone.now() - SILENCE:
         return False
-    is_there = made is not None and made.number == draft.preview_wanted
-    return not is_there or made.state == ModePreview.State.RUNNING  # type: ignore[union-attr]
+    return draft.preview_ended < draft.preview_wanted
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import DatabaseError, connection
-from django.db.models import BooleanField, Case, Count, Value, When
+from django.db.models import BooleanField, Case, Count, F, Value, When
 from django.utils import timezone, translation
 
 from brands.changes import setup
@@ -50,17 +50,12 @@ class Counted:
 
 def previews_wanted() -> list[int]:
     """Return the open drafts whose preview was asked for and is not made."""
-    late = timezone.now() - SILENCE
     drafts = ModeDraft.objects.filter(
-        state__in=[ModeDraft.State.DRAFT, ModeDraft.State.SUBMITTED], preview_wanted__gt=0
+        state__in=[ModeDraft.State.DRAFT, ModeDraft.State.SUBMITTED],
+        preview_ended__lt=F("preview_wanted"),
+        preview_asked_at__lt=timezone.now() - SILENCE,
     )
-    with scope.bulk(reason="previews left behind"):
-        made = {
-            (row.draft_id, row.number)
-            for row in ModePreview.objects.filter(draft__in=drafts).only("draft_id", "number")
-            if row.state != State.RUNNING or row.started_at > late
-        }
-    return [draft.pk for draft in drafts if (draft.pk, draft.preview_wanted) not in made]
+    return list(drafts.values_list("pk", flat=True))
 
 
 def preview_make(*, tenant: Tenant, draft_id: int) -> ModePreview | None:
@@ -82,6 +77,7 @@ def preview_make(*, tenant: Tenant, draft_id: int) -> ModePreview | None:
     row.made_at = timezone.now()
     with tenant_transaction(tenant), scope.bulk(reason="preview of a change of mode"):
         row.save()
+        ModeDraft.objects.filter(pk=draft_id).update(preview_ended=row.number)
     return row
 
 

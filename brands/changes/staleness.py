@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from brands.models import Brand, ChannelAccount, Generation, ModeChange
-from brands.selectors import effective_modes, notice_terms
+from brands.selectors import brand_overrides, group_mode, notice_terms
 from tenants.models import Grant, Tenant
 
 # In the words of the page: “… changed since”.
@@ -33,7 +33,10 @@ def fingerprint(*, tenant: Tenant, at: dt.datetime | None) -> dict[str, str]:
     counters = Generation.objects.filter(pk=Generation.ONLY).values_list("number", "answers")
     figures, answers = counters.first() or (0, 0)
     newest = ModeChange.objects.order_by("-id").values_list("pk", flat=True).first()
-    modes = [sorted(effective_modes(at=instant).items()) for instant in (now, at)]
+    modes = [
+        [group_mode(at=instant), {pk: own for pk, own in brand_overrides(at=instant).items() if own}]
+        for instant in (now, at)
+    ]
     notices = [
         [one.id, one.names_group, sorted(one.brands), sorted(one.kinds)]
         for instant in (now, at)

@@ -67,6 +67,8 @@ class ModeDraft(models.Model):
     # How often a preview was asked for: the number of the one that is wanted.
     preview_wanted = models.PositiveIntegerField(default=0)
     preview_asked_at = models.DateTimeField(null=True, blank=True)
+    # The number of the last one that came to an end, readable or not in the modes of today.
+    preview_ended = models.PositiveIntegerField(default=0)
     assessment = models.JSONField(default=dict, blank=True)
     assessed_by = _person(_("assessed by"))
     decided_by = _person(_("decided by"))

@@ -77,13 +77,17 @@ def _rights(
 def _previewed(request: GroupRequest, found: ModeDraft) -> dict[str, Any]:
     """Return what the preview's part of the page shows."""
     preview = drafts.latest_preview(found)
+    if preview is not None and preview.number < found.preview_ended:
+        # A newer one was made in other modes than today's.
+        preview = None
     is_done = preview is not None and preview.state == ModePreview.State.DONE
     names = drafts.stale(found, preview) if preview and is_done and found.is_open else []
     return {
         "draft": found,
         "preview": preview,
         "outline": preview.outline if preview else "",
-        "is_waiting": drafts.is_under_way(found, preview),
+        "is_out_of_sight": preview is None and found.preview_ended > 0,
+        "is_waiting": drafts.is_under_way(found),
         "is_done": is_done,
         "stale": staleness.words(names) if names else "",
         "reading": read_preview(preview, request.visible) if preview and is_done else None,
