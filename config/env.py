@@ -75,12 +75,11 @@ def secret(name: str, *, demo: bool, least: int = 32) -> str:
     return value
 
 
-def database(name: str) -> dict[str, object]:
-    """Return Django's database settings for the postgresql:// URL in setting NAME."""
+def database(name: str, **options: object) -> dict[str, object]:
+    """Return Django's database settings for the postgresql:// URL in setting NAME, and options."""
     url = urlparse(text(name))
     if url.scheme not in {"postgres", "postgresql"}:
         raise ImproperlyConfigured(f"{name} must be a postgresql:// address.")
-    options: dict[str, object] = {}
     for pair in filter(None, url.query.split("&")):
         key, _, value = pair.partition("=")
         options[key] = unquote(value)

@@ -102,11 +102,25 @@ TEMPLATES = [
 
 # --- Data -----------------------------------------------------------------------------------
 
-DATABASES = {
-    "default": env.database("OWNER_DATABASE_URL" if SLUICE_PROCESS == "bulk" else "DATABASE_URL")
-}
+# Whether the server keeps the plans of what web and scoped processes ask again and again: "direct"
+# where they reach it without a pooler, "always" (PgBouncer 1.21 or later), "never". Bulk work sends
+# large statements once, whose text has to hold their values.
+PREPARE = env.text("PREPARE", "direct")
+if PREPARE not in {"direct", "always", "never"}:
+    raise ImproperlyConfigured("PREPARE must be direct, always or never.")
+if SLUICE_PROCESS == "bulk":
+    DATABASES = {"default": env.database("OWNER_DATABASE_URL")}
+elif PREPARE == "never":
+    DATABASES = {"default": env.database("DATABASE_URL")}
+else:
+    DATABASES = {
+        "default": env.database("DATABASE_URL", server_side_binding=True, prepare_threshold=5)
+    }
 # The role that row-level security binds; a scope drops to it where the connection is another's.
 APP_ROLE = env.text("APP_ROLE", urlparse(env.text("DATABASE_URL")).username or "sluice_app")
+# A second role without log-in, a member of which the app role is: scopes that see whole brands
+# only drop to it, and their queries are planned with that much of the wall. "" for none.
+WHOLE_ROLE = env.text("WHOLE_ROLE", "")
 # "postgresql" or "citus": how policies are written (docs/decisions).
 WALL_RENDERING = env.text("WALL_RENDERING", "postgresql")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.apps import apps
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
+from tenants.connection import app_roles
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 from tenants.provisioning import schema_parts, tenant_models
@@ -24,7 +24,7 @@ _READ_ONLY = {"django_migrations", "django_content_type"}
 
 def public_privileges() -> list[str]:
     """Return the statements that give the app role what it needs in the public schema."""
-    role = f'"{settings.APP_ROLE}"'
+    role = app_roles()
     tenant_tables = {model._meta.db_table for model in tenant_models()}
     tables = {
         model._meta.db_table

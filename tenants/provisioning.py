@@ -24,6 +24,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.utils import quote_schema_name
 
 from tenants import audit
+from tenants.connection import app_roles
 from tenants.context import tenant_transaction
 from tenants.models import Domain, Tenant, User, validate_schema_name
 
@@ -91,9 +92,7 @@ def create_schema(schema_name: str) -> None:
     validate_schema_name(schema_name)
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {quote_schema_name(schema_name)}")
-        cursor.execute(
-            f"GRANT USAGE ON SCHEMA {quote_schema_name(schema_name)} TO {settings.APP_ROLE}"
-        )
+        cursor.execute(f"GRANT USAGE ON SCHEMA {quote_schema_name(schema_name)} TO {app_roles()}")
 
 
 def _spare_mark() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,7 +16,11 @@ from brands.wall.models import Walled
 from brands.wall.visibility import brand_set
 
 # What each table of a group may be used for by the app role, where it is walled or the owner's.
-_WRITABLE = {"members_importjob": {"SELECT", "INSERT", "UPDATE"}}
+WRITABLE = {
+    "members_importjob": {"SELECT", "INSERT", "UPDATE"},
+    "members_consententry": {"SELECT", "INSERT"},
+    "members_groupconsententry": {"SELECT", "INSERT"},
+}
 _OWNERS_OWN = ("members_person", "members_identity", "members_identitylink", "members_personmerge")
 _PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 _KINDS = frozenset({"profile", "contact", "activity"})
@@ -44,12 +49,12 @@ def worlds(places: wall_rows.Places) -> list[oracle.World]:
     ]
 
 
-def role_sql(values: dict[str, str]) -> str:
-    """Return the statements that make the connection the app role with these settings."""
+def role_sql(values: dict[str, str], role: str = "") -> str:
+    """Return the statements that make the connection a role, else the app's, with settings."""
     names = {name: "" for name in scope.SETTING_NAMES} | values
     return "; ".join(
         [f"SET LOCAL {name} = '{value}'" for name, value in names.items()]
-        + [f'SET LOCAL ROLE "{settings.APP_ROLE}"']
+        + [f'SET LOCAL ROLE "{role or settings.APP_ROLE}"']
     )
 
 
@@ -76,8 +81,9 @@ def wall_violations(
                 yield from _reads(cursor, world, viewer, rows)
         cursor.execute("SET LOCAL ROLE NONE")
         for model in tables:
-            if model._meta.db_table in _WRITABLE:
-                yield from _writes(cursor, places, model)
+            if model._meta.db_table in WRITABLE:
+                writes = _writes if issubclass(model, Walled) else _group_writes
+                yield from writes(cursor, places, model)
         cursor.execute("SET LOCAL ROLE NONE")
     except (Error, psycopg.Error) as error:
         # The caller undoes the transaction, or its savepoint, and the role with it.
@@ -90,11 +96,12 @@ def _outside_of_scopes(cursor: Any, model: type[models.Model]) -> Iterator[str]:
     foreign = {name: everything for name in scope.SETTING_NAMES if not name.endswith("k")}
     foreign |= {"sluice.schema": "globex", "sluice.k": "0", "sluice.group_set": brand_set(())}
     for words, values in (("no settings", {}), ("settings of another group", foreign)):
-        cursor.execute(role_sql(values))
-        found = len(_keys(cursor, model))
-        cursor.execute("SET LOCAL ROLE NONE")
-        if found:
-            yield f"{model._meta.db_table}: {found} rows with {words}"
+        for role in (settings.APP_ROLE, settings.WHOLE_ROLE):
+            cursor.execute(role_sql(values, role))
+            found = len(_keys(cursor, model))
+            cursor.execute("SET LOCAL ROLE NONE")
+            if found:
+                yield f"{model._meta.db_table}: {role} sees {found} rows with {words}"
 
 
 def _keys(cursor: Any, model: type[models.Model]) -> set[str]:
@@ -110,11 +117,24 @@ def _reads(
     rows: dict[type[models.Model], dict[str, oracle.Row]],
 ) -> Iterator[str]:
     visible = wall_rows.visible_of(world, viewer)
-    cursor.execute(role_sql(scope.setting_values(visible, "acme")))
+    values = scope.setting_values(visible, "acme")
+    # The role of whole brands must show the same wherever a scope drops to it.
+    for role in (settings.APP_ROLE, *([settings.WHOLE_ROLE] if visible.is_whole else [])):
+        cursor.execute(f"SET LOCAL ROLE NONE; {role_sql(values, role)}")
+        yield from _reads_as(cursor, role, world, viewer, rows)
+
+
+def _reads_as(
+    cursor: Any,
+    role: str,
+    world: oracle.World,
+    viewer: oracle.Viewer,
+    rows: dict[type[models.Model], dict[str, oracle.Row]],
+) -> Iterator[str]:
     for model, facts in rows.items():
         seen = _keys(cursor, model)
         allowed = wall_rows.expected(world, viewer, model, facts)
-        name = f"{model._meta.db_table}, {viewer.name}, {sorted(world.modes.items())}"
+        name = f"{model._meta.db_table}, {role}, {viewer.name}, {sorted(world.modes.items())}"
         for key in sorted(seen - allowed):
             yield f"{name}: sees {facts.get(key)}"
         for key in sorted(allowed - seen):
@@ -123,17 +143,17 @@ def _reads(
 
 def _privileges(cursor: Any, tables: Sequence[type[models.Model]]) -> Iterator[str]:
     declared = {
-        model._meta.db_table: _WRITABLE.get(model._meta.db_table, {"SELECT"}) for model in tables
+        model._meta.db_table: WRITABLE.get(model._meta.db_table, {"SELECT"}) for model in tables
     } | {table: set() for table in _OWNERS_OWN}
     cursor.execute(
-        "SELECT t, p, CASE WHEN p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') "
-        "THEN has_any_column_privilege(%s, t, p) ELSE has_table_privilege(%s, t, p) END "
-        "FROM unnest(%s::text[]) t, unnest(%s::text[]) p",
-        [settings.APP_ROLE, settings.APP_ROLE, list(declared), list(_PRIVILEGES)],
+        "SELECT r, t, p, CASE WHEN p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') "
+        "THEN has_any_column_privilege(r, t, p) ELSE has_table_privilege(r, t, p) END "
+        "FROM unnest(%s::text[]) r, unnest(%s::text[]) t, unnest(%s::text[]) p",
+        [[settings.APP_ROLE, settings.WHOLE_ROLE], list(declared), list(_PRIVILEGES)],
     )
-    for table, privilege, has in cursor.fetchall():
+    for role, table, privilege, has in cursor.fetchall():
         if has != (privilege in declared[table]):
-            yield f"{table}: the app role {'has' if has else 'lacks'} {privilege}"
+            yield f"{table}: {role} {'has' if has else 'lacks'} {privilege}"
 
 
 def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Iterator[str]:
@@ -149,11 +169,15 @@ def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Itera
                 cursor,
                 values,
                 lambda row=row: wall_rows.insert(
-                    cursor, table, [{"brand_id": row.brand, "store_id": row.store}]
+                    cursor,
+                    table,
+                    [{"brand_id": row.brand, "store_id": row.store, **_unique(table)}],
                 ),
             )
             if bool(done) != allowed:
                 yield f"{table}, {viewer.name}: insert of {row} {'passes' if done else 'fails'}"
+        if "UPDATE" not in WRITABLE[table]:
+            continue
         own = {
             key
             for key, row in facts.items()
@@ -176,6 +200,30 @@ def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Itera
             )
             if moved is not None:
                 yield f"{table}, {viewer.name}: moves {moved} rows to brand {brand}"
+
+
+def _unique(table: str) -> dict[str, str]:
+    """Return what no two rows of a table share, where it has such a column."""
+    return {"request_key": str(uuid.uuid4())} if table != "members_importjob" else {}
+
+
+def _group_writes(
+    cursor: Any, places: wall_rows.Places, model: type[models.Model]
+) -> Iterator[str]:
+    table = model._meta.db_table
+    brands = places.brands.values()
+    for world in worlds(places):
+        for viewer in places.viewers():
+            values = scope.setting_values(wall_rows.visible_of(world, viewer), "acme")
+            for number in range(2 ** len(brands)):
+                without = wall_rows.left_out(number, brands)
+                row = {"brand_set": brand_set(without), **_unique(table)}
+                done = _tries(
+                    cursor, values, lambda row=row: wall_rows.insert(cursor, table, [row])
+                )
+                if bool(done) != oracle.may_write_group(world, viewer, without):
+                    verb = "passes" if done else "fails"
+                    yield f"{table}, {viewer.name}: insert without {sorted(without)} {verb}"
 
 
 def _tries(cursor: Any, values: dict[str, str], act: Any) -> int | None:

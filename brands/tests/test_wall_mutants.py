@@ -12,14 +12,13 @@ from django.conf import settings
 from django.db import connection
 
 from brands.tests import wall_rows
-from brands.tests.checker import wall_violations
+from brands.tests.checker import WRITABLE, wall_violations
 from brands.wall import catalogue
 from brands.wall.models import GroupWalled, Walled
 from brands.wall.policies import Policy, policies, schema_policy
 from brands.wall.visibility import brand_set
-from members.models import ImportJob
 
-APP = settings.APP_ROLE
+APP, WHOLE = settings.APP_ROLE, settings.WHOLE_ROLE
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,10 @@ def _mutants(model: type) -> Iterator[Mutant]:
     read = next(policy.using for policy in policies(model) if policy.name == "sluice_read")
     for what, broken in _rules(read, model):
         assert broken != read, f"{table}: {what} changes nothing"
-        yield Mutant(model, what, Policy("sluice_read", "SELECT", using=broken).sql(table))
+        policy = Policy("sluice_read", "SELECT", using=broken, role=_reader(model))
+        yield Mutant(model, what, policy.sql(table))
+    if issubclass(model, Walled):
+        yield from _whole_mutants(model, table)
     yield Mutant(model, "security off", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
     yield Mutant(model, "no policy to read", f"DROP POLICY sluice_read ON {table}")
     yield Mutant(model, "a policy more", f"CREATE POLICY extra ON {table} FOR SELECT USING (true)")
@@ -99,44 +101,80 @@ def _mutants(model: type) -> Iterator[Mutant]:
     yield Mutant(model, "tied to another", schema_policy("'globex'").sql(table))
     loose = Policy("sluice_group", "ALL", using=schema_policy("'acme'").using)
     yield Mutant(model, "the tie opens", loose.sql(table))
+    yield Mutant(model, "no SELECT of whole brands", f"REVOKE SELECT ON {table} FROM {WHOLE}")
+    yield Mutant(model, "GRANT to the other role", f"GRANT DELETE ON {table} TO {WHOLE}")
     wanted = {"DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"}
-    if model is not ImportJob:
-        wanted |= {"INSERT", "UPDATE"}
+    granted = WRITABLE.get(model._meta.db_table, {"SELECT"})
+    wanted |= {"INSERT", "UPDATE"} - granted
     for privilege in sorted(wanted):
         yield Mutant(model, f"GRANT {privilege}", f"GRANT {privilege} ON {table} TO {APP}")
     yield Mutant(model, "GRANT to all", f"GRANT DELETE ON {table} TO PUBLIC")
     yield Mutant(model, "no SELECT", f"REVOKE SELECT ON {table} FROM {APP}")
-    if model is not ImportJob:
+    if "UPDATE" not in granted:
         column = model._meta.pk_fields[0].column
         yield Mutant(model, "a column", f"GRANT UPDATE ({column}) ON {table} TO {APP}")
-    if issubclass(model, Walled) and model.wall.is_writable:
+    if "INSERT" in granted:
+        yield from _appending_mutants(model, table)
+    if "UPDATE" in granted:
         yield from _writing_mutants(model, table)
 
 
-def _writing_mutants(model: type, table: str) -> Iterator[Mutant]:
-    rule = next(policy.check for policy in policies(model) if policy.name == "sluice_insert")
-    brand_only = rule.split(" OR ")[0]
-    store_only = _without(rule, "AND brand_id", "store_brands")
+def _reader(model: type) -> str:
+    return APP if issubclass(model, Walled) else ""
+
+
+def _whole_mutants(model: type, table: str) -> Iterator[Mutant]:
+    """Yield broken versions of the policy of the role that sees whole brands."""
+    rule = next(policy.using for policy in policies(model) if policy.name == "sluice_read_whole")
+    kind = model.wall.kind
+    other = "profile" if kind in {"contact", "masked"} else "contact"
     for what, broken in (
-        ("true", "true"),
-        ("brands that are read", rule.replace("write_brands", "metrics_all")),
-        ("stores nowhere", brand_only),
-        ("own store of any brand", store_only),
-        ("false", "false"),
+        ("USING true", "true"),
+        ("nothing passes", "false"),
+        ("store in the place of brand", rule.replace("brand_id =", "store_id =")),
+        ("another kind's brands", rule.replace(f"{kind}_all", f"{other}_all")),
     ):
         assert broken != rule, f"{table}: {what} changes nothing"
+        policy = Policy("sluice_read_whole", "SELECT", using=broken, role=WHOLE)
+        yield Mutant(model, f"whole brands, {what}", policy.sql(table))
+    yield Mutant(model, "no policy of whole brands", f"DROP POLICY sluice_read_whole ON {table}")
+    swapped = Policy("sluice_read_whole", "SELECT", using=rule, role="pg_monitor").sql(table)
+    yield Mutant(model, "whole brands for another role", swapped)
+
+
+def _checks(model: type) -> Iterator[tuple[str, str]]:
+    """Yield broken versions of a table's rule of writing; each must differ from the rule."""
+    rule = next(policy.check for policy in policies(model) if policy.name == "sluice_insert")
+    yield "true", "true"
+    yield "false", "false"
+    if issubclass(model, GroupWalled):
+        yield "whoever reads", rule.replace("write_group", "group_set")
+        return
+    yield "brands that are read", rule.replace("write_brands", "metrics_all")
+    yield "stores nowhere", rule.split(" OR ")[0]
+    yield "own store of any brand", _without(rule, "AND brand_id", "store_brands")
+
+
+def _appending_mutants(model: type, table: str) -> Iterator[Mutant]:
+    for what, broken in _checks(model):
         insert = Policy("sluice_insert", "INSERT", check=broken)
         yield Mutant(model, f"insert WITH CHECK {what}", insert.sql(table))
+    yield Mutant(model, "no policy to insert", f"DROP POLICY sluice_insert ON {table}")
+    yield Mutant(
+        model, "insert without a check", f"ALTER POLICY sluice_insert ON {table} WITH CHECK (true)"
+    )
+
+
+def _writing_mutants(model: type, table: str) -> Iterator[Mutant]:
+    rule = next(policy.check for policy in policies(model) if policy.name == "sluice_update")
+    for what, broken in _checks(model):
+        assert broken != rule, f"{table}: {what} changes nothing"
         update = Policy("sluice_update", "UPDATE", using=rule, check=broken)
         if what not in {"stores nowhere", "own store of any brand"}:
             yield Mutant(model, f"update WITH CHECK {what}", update.sql(table))
     update = Policy("sluice_update", "UPDATE", using="true", check="true")
     yield Mutant(model, "update of everything", update.sql(table))
-    yield Mutant(model, "no policy to insert", f"DROP POLICY sluice_insert ON {table}")
     yield Mutant(model, "no policy to update", f"DROP POLICY sluice_update ON {table}")
-    yield Mutant(
-        model, "insert without a check", f"ALTER POLICY sluice_insert ON {table} WITH CHECK (true)"
-    )
 
 
 def test_the_wall_as_it_stands_has_no_violation(walled_acme):
@@ -221,12 +259,15 @@ def superuser() -> Iterator[psycopg.Cursor]:
         "ALTER ROLE {app} SUPERUSER",
         "ALTER TABLE members_contact OWNER TO {app}",
         "REVOKE {app} FROM {owner}; GRANT {owner} TO {app}",
+        "ALTER ROLE {whole} BYPASSRLS",
+        "ALTER TABLE members_contact OWNER TO {whole}",
+        "REVOKE {app} FROM {owner}; GRANT {owner} TO {whole}",
     ],
 )
 def test_a_role_that_steps_over_the_wall_is_told(db, superuser, sql):
     owner = connection.settings_dict["USER"]
     assert next(wall_violations(superuser), None) is None
     assert catalogue.differences(superuser, ["acme"]) == []
-    superuser.execute(sql.format(app=APP, owner=owner))
+    superuser.execute(sql.format(app=APP, owner=owner, whole=WHOLE))
     assert catalogue.differences(superuser, ["acme"]) != []
     assert next(wall_violations(superuser), None) is not None

@@ -148,7 +148,7 @@ def test_an_iterator_goes_on_after_an_inner_scope_is_closed(tea, cast, seeing):
 
 def test_after_a_scope_nothing_of_it_is_left(tea, cast, seeing, rows_of):
     with seeing(cast.brand_manager):
-        assert rows_of("SELECT current_user") == [("sluice_app",)]
+        assert rows_of("SELECT current_user") == [("sluice_whole",)]
         assert any(rows_of(f"SELECT {NAMES}")[0])
     assert not any(rows_of(f"SELECT {NAMES}")[0])
     assert rows_of("SELECT current_user") == [(connection.settings_dict["USER"],)]

@@ -50,7 +50,7 @@ _SCHEMAS = """
     FROM pg_namespace n WHERE n.nspname = ANY (%s)
 """
 _ROLE = """
-    SELECT rolsuper, rolbypassrls, rolcreaterole,
+    SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication,
            ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
                  WHERE m.member = r.oid)
     FROM pg_roles r WHERE rolname = %s
@@ -130,53 +130,78 @@ def differences(
 
 
 def role_differences(cursor: Any) -> list[str]:
-    """Return, in words, every way by which the app role could step around the wall."""
-    cursor.execute(_ROLE, [settings.APP_ROLE])
+    """Return, in words, every way by which the app role could step around the wall.
+
+    The role for whole brands is held to the same, and is the only one that the app role may be.
+    """
+    found = _role_differences(cursor, settings.APP_ROLE, {settings.WHOLE_ROLE})
+    if settings.WHOLE_ROLE:
+        found += _role_differences(cursor, settings.WHOLE_ROLE, set())
+    return found
+
+
+def _role_differences(cursor: Any, role: str, allowed: set[str]) -> list[str]:
+    cursor.execute(_ROLE, [role])
     row = cursor.fetchone()
     if row is None:
-        return [f"The role {settings.APP_ROLE} is missing."]
+        return [f"The role {role} is missing."]
     found = [
-        f"The role {settings.APP_ROLE} {words}."
+        f"The role {role} {words}."
         for holds, words in zip(
-            row, ("is a superuser", "has BYPASSRLS", "may create roles"), strict=False
+            row,
+            (
+                "is a superuser",
+                "has BYPASSRLS",
+                "may create roles",
+                "may create databases",
+                "may replicate",
+            ),
+            strict=False,
         )
         if holds
     ]
     # A member of an owner is an owner to row-level security.
-    found += [f"The role {settings.APP_ROLE} is a member of {name}." for name in row[3]]
+    found += [f"The role {role} is a member of {name}." for name in row[-1] if name not in allowed]
     return found
+
+
+def _roles() -> list[str]:
+    return [role for role in (settings.APP_ROLE, settings.WHOLE_ROLE) if role]
 
 
 def _schema_differences(cursor: Any, schema_names: list[str]) -> list[str]:
-    cursor.execute(_SCHEMAS, [settings.APP_ROLE, schema_names])
-    rows = {schema: rest for schema, *rest in cursor.fetchall()}
-    found = [f"The schema {name} is missing." for name in schema_names if name not in rows]
-    for schema, (owner, granted, has_functions) in rows.items():
-        if owner == settings.APP_ROLE:
-            found.append(f"The schema {schema} belongs to the app role.")
-        if set(granted) != {"USAGE"}:
-            found.append(f"The app role's privileges on the schema {schema} are {granted}.")
-        if has_functions:
-            found.append(f"The schema {schema} holds functions, which nothing declares.")
-    return found
+    found: list[str] = []
+    for role in _roles():
+        cursor.execute(_SCHEMAS, [role, schema_names])
+        rows = {schema: rest for schema, *rest in cursor.fetchall()}
+        found += [f"The schema {name} is missing." for name in schema_names if name not in rows]
+        for schema, (owner, granted, has_functions) in rows.items():
+            if owner == role:
+                found.append(f"The schema {schema} belongs to {role}.")
+            if set(granted) != {"USAGE"}:
+                found.append(f"The privileges of {role} on the schema {schema} are {granted}.")
+            if has_functions:
+                found.append(f"The schema {schema} holds functions, which nothing declares.")
+    return list(dict.fromkeys(found))
 
 
 def _relation_differences(cursor: Any, schema_names: list[str]) -> list[str]:
     declared = declared_privileges()
     walled = {model._meta.db_table for model in [*walled_models(), *group_walled_models()]}
-    cursor.execute(_RELATIONS, [settings.APP_ROLE, schema_names])
     found: list[str] = []
     present: set[tuple[str, str]] = set()
-    for schema, table, kind, secured, owner, granted, by_column, acts in cursor.fetchall():
+    rows = []
+    for role in _roles():
+        cursor.execute(_RELATIONS, [role, schema_names])
+        rows += [(role, *row) for row in cursor.fetchall()]
+    for role, schema, table, kind, secured, owner, granted, by_column, acts in rows:
         name = f"{schema}.{table}"
         present.add((schema, table))
-        if owner == settings.APP_ROLE:
-            found.append(f"{name} belongs to the app role.")
+        if owner == role:
+            found.append(f"{name} belongs to {role}.")
         expected = declared.get(table, set()) if kind in "rp" else set()
         if set(granted) != expected:
-            found.append(
-                f"{name}: the app role has {sorted(granted)}, declared is {sorted(expected)}."
-            )
+            found.append(f"{name}: {role} has {sorted(granted)}, declared is {sorted(expected)}.")
         if by_column:
             found.append(f"{name} has privileges by column, which nothing declares.")
         if acts:
@@ -189,7 +214,7 @@ def _relation_differences(cursor: Any, schema_names: list[str]) -> list[str]:
         for table in sorted(declared)
         if (schema, table) not in present
     ]
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _policy_differences(

@@ -11,6 +11,7 @@ from django.db import models
 from brands.models import OWNER_ONLY
 from brands.wall.models import GroupWalled, Walled, group_walled_models, walled_models
 from brands.wall.visibility import Kind
+from tenants.connection import app_roles
 from tenants.provisioning import tenant_models
 
 # Plain PostgreSQL evaluates a scalar sub-select once per query, a bare setting once per row.
@@ -20,9 +21,10 @@ Rendering = Literal["postgresql", "citus"]
 
 @dataclass(frozen=True)
 class Policy:
-    """Be one policy: its name, its command and its two expressions.
+    """Be one policy: its name, its command, its two expressions and the role it is for.
 
-    A restrictive policy must hold beside the others; of the others one is enough.
+    A restrictive policy must hold beside the others; of the others one is enough. Without a role
+    it is for every role.
     """
 
     name: str
@@ -30,11 +32,14 @@ class Policy:
     using: str = ""
     check: str = ""
     is_restrictive: bool = False
+    role: str = ""
 
     def sql(self, table: str) -> str:
         """Return the statements that put this policy in the place of an older one."""
         kind = "RESTRICTIVE" if self.is_restrictive else "PERMISSIVE"
         parts = [f"CREATE POLICY {self.name} ON {table} AS {kind} FOR {self.command}"]
+        if self.role:
+            parts.append(f'TO "{self.role}"')
         if self.using:
             parts.append(f"USING ({self.using})")
         if self.check:
@@ -70,7 +75,7 @@ def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
     """Return the condition under which a row of MODEL is read."""
     kind = model.wall.kind
     rules = [
-        f"brand_id = ANY {_ids(f'{kind}_all', rendering)}",
+        whole_rule(model, rendering),
         f"(store_id = ANY {_ids(f'{kind}_stores', rendering)}"
         f" AND brand_id = ANY {_ids('store_brands', rendering)})",
         f"(brand_id = ANY {_ids(f'{kind}_consented', rendering)}"
@@ -85,6 +90,11 @@ def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
     if model.wall.within:
         rule = f"({rule}) AND {model.wall.within} <@ {_ids(f'{kind}_all', rendering)}"
     return rule
+
+
+def whole_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
+    """Return the first part of `read_rule`: rows of brands that are seen whole."""
+    return f"brand_id = ANY {_ids(f'{model.wall.kind}_all', rendering)}"
 
 
 def write_rule(rendering: Rendering = "postgresql") -> str:
@@ -118,6 +128,18 @@ def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> 
     else:
         return []
     found = [Policy("sluice_read", "SELECT", using=read)]
+    if settings.WHOLE_ROLE and issubclass(model, Walled):
+        # A query is planned with every part of the rule, needed or not: who sees whole brands is
+        # spared the others. Neither role has the other's policy.
+        found = [
+            Policy("sluice_read", "SELECT", using=read, role=settings.APP_ROLE),
+            Policy(
+                "sluice_read_whole",
+                "SELECT",
+                using=whole_rule(model, rendering),
+                role=settings.WHOLE_ROLE,
+            ),
+        ]
     if declared.is_writable or declared.is_appendable:
         found.append(Policy("sluice_insert", "INSERT", check=write))
     if declared.is_writable:
@@ -140,18 +162,20 @@ def privileges(model: type[models.Model]) -> str:
 def model_statements(model: type[models.Model], rendering: Rendering = "postgresql") -> list[str]:
     """Return the statements that wall one table, safe to run again."""
     table = f'"{model._meta.db_table}"'
-    role = f'"{settings.APP_ROLE}"'
-    lines = [f"REVOKE ALL ON {table} FROM {role};"]
+    roles = app_roles()
+    lines = [f"REVOKE ALL ON {table} FROM {roles};"]
     if granted := privileges(model):
-        lines.append(f"GRANT {granted} ON {table} TO {role};")
+        lines.append(f"GRANT {granted} ON {table} TO {roles};")
     if found := policies(model, rendering):
         lines.append(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;")
+        # Where it is left from a time when the settings named the role.
+        lines.append(f"DROP POLICY IF EXISTS sluice_read_whole ON {table};")
         lines += [policy.sql(table) for policy in found]
     return lines
 
 
 def schema_statement(rendering: Rendering = "postgresql") -> str:
-    """Return the statement that writes `schema_policy` for the schema it is run in.
+    """Return the statement that lets the app role into the schema and writes `schema_policy`.
 
     The text is the same for every schema; the server fills in the name. A schema that is renamed
     shows nothing until this has run again.
@@ -161,6 +185,7 @@ def schema_statement(rendering: Rendering = "postgresql") -> str:
     names = ", ".join(f"'{table}'" for table in tables)
     return (
         "DO $wall$ DECLARE walled text; BEGIN "
+        f"EXECUTE format('GRANT USAGE ON SCHEMA %I TO {app_roles()}', current_schema()); "
         f"FOREACH walled IN ARRAY ARRAY[{names}] LOOP "
         f"EXECUTE format('{policy}', walled, current_schema()); END LOOP; END $wall$;"
     )
@@ -173,7 +198,7 @@ def rendering_set() -> Rendering:
 
 def statements() -> list[str]:
     """Return every statement that walls a group's schema, for the current search path."""
-    lines = [f'GRANT SELECT ON "django_migrations" TO "{settings.APP_ROLE}";']
+    lines = [f'GRANT SELECT ON "django_migrations" TO {app_roles()};']
     for model in tenant_models():
         lines += model_statements(model, rendering_set())
     lines.append(schema_statement(rendering_set()))

@@ -116,19 +116,33 @@ SETTING_NAMES = tuple(
 )
 
 
-def _apply(scope: Scope | None) -> None:
-    """Send role and settings in one round trip."""
+def _values(scope: Scope | None) -> dict[str, str]:
+    values = dict.fromkeys(SETTING_NAMES, "")
+    if scope is not None and scope.visible is not None:
+        values |= setting_values(scope.visible, scope.schema_name)
+    return values
+
+
+def _role(scope: Scope | None) -> str:
     if scope is None or scope.visible is None:
-        statements = [f"SET LOCAL {name} = ''" for name in SETTING_NAMES]
-        role = "NONE"
-    else:
-        values = setting_values(scope.visible, scope.schema_name)
-        statements = [f"SET LOCAL {name} = '{value}'" for name, value in values.items()]
-        role = f'"{settings.APP_ROLE}"'
-    if connection.settings_dict["USER"] != settings.APP_ROLE:
-        statements.append(f"SET LOCAL ROLE {role}")
-    with connection.cursor() as cursor:
-        cursor.execute("; ".join(statements))
+        return ""
+    if settings.WHOLE_ROLE and scope.visible.is_whole:
+        return settings.WHOLE_ROLE
+    return settings.APP_ROLE
+
+
+def _apply(scope: Scope | None, *, after: Scope | None = None) -> None:
+    """Send role and settings in one round trip; AFTER another scope only where they differ."""
+    values, role = _values(scope), _role(scope)
+    if after is not None:
+        before = _values(after)
+        values = {name: value for name, value in values.items() if value != before[name]}
+    statements = [f"SET LOCAL {name} = '{value}'" for name, value in values.items()]
+    if connection.settings_dict["USER"] != settings.APP_ROLE or settings.WHOLE_ROLE:
+        statements.append(f'SET LOCAL ROLE "{role}"' if role else "SET LOCAL ROLE NONE")
+    if statements:
+        with connection.cursor() as cursor:
+            cursor.execute("; ".join(statements))
 
 
 @contextmanager
@@ -145,7 +159,7 @@ def _opened(scope: Scope) -> Iterator[Scope]:
             yield scope
         finally:
             _current.reset(token)
-    _apply(outer)
+    _apply(outer, after=scope)
 
 
 @contextmanager

@@ -140,6 +140,14 @@ class Visible:
         return "" if self.group_without is None else brand_set(self.group_without)
 
     @property
+    def is_whole(self) -> bool:
+        """Tell whether of every kind, brands are seen in full or not at all."""
+        return not any(
+            sets.stores or sets.consented_brands or sets.suppressed_brands
+            for sets in self.kinds.values()
+        )
+
+    @property
     def digest(self) -> str:
         """Name viewer, modes and sets in a cache key: equal ones, equal digest."""
         if not self._digest:

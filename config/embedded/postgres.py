@@ -22,6 +22,12 @@ from config.embedded.processes import (
 
 DATABASE = "sluice"
 OWNER, APP, SUPERUSER = "sluice_owner", "sluice_app", "postgres"
+# Read by settings as WHOLE_ROLE. The app role may become it, and sees the less for it.
+WHOLE = "sluice_whole"
+_WHOLE_ROLE = (
+    f"CREATE ROLE {WHOLE} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE",
+    f"GRANT {WHOLE} TO {APP} WITH INHERIT FALSE, SET TRUE",
+)
 # Fast shutdown, then immediate (recovers from its log at the next start).
 STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0))
 _START_SECONDS = 120
@@ -155,6 +161,7 @@ class Postgres:
             f"PASSWORD '{app_password}'",
             # The owner may become the app role, and gains nothing from it otherwise.
             f"GRANT {APP} TO {OWNER} WITH INHERIT FALSE, SET TRUE",
+            *_WHOLE_ROLE,
             f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
             f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC",
             f"GRANT CONNECT ON DATABASE {DATABASE} TO {APP}",
@@ -162,6 +169,15 @@ class Postgres:
         if self.for_tests:
             # Some tests break a role on purpose, which only a superuser can.
             statements.append(f"ALTER ROLE {SUPERUSER} PASSWORD '{owner_password}'")
+        self._single(data, *statements)
+
+    def add_whole_role(self) -> None:
+        """Give a cluster of before this role the role; nothing else of it changes."""
+        there = f"SELECT FROM pg_roles WHERE rolname = '{WHOLE}'"
+        make = "; ".join(_WHOLE_ROLE)
+        self._single(self.data, f"DO $$BEGIN IF NOT EXISTS ({there}) THEN {make}; END IF; END$$")
+
+    def _single(self, data: Path, *statements: str) -> None:
         # Single-user mode: no port is open, and the superuser has no password to log in with.
         self._run(
             "postgres",

@@ -5,7 +5,7 @@ from urllib.parse import urlparse
 
 from config.embedded import EmbeddedError
 from config.embedded.folder import VarFolder, clear_errors, free_port
-from config.embedded.postgres import APP, OWNER, SUPERUSER, Postgres
+from config.embedded.postgres import APP, OWNER, SUPERUSER, WHOLE, Postgres
 from config.embedded.valkey import Valkey
 
 # Whoever sets all of these brings services of their own.
@@ -44,6 +44,8 @@ class Services:
         )
         self.valkey.prepare()
         before = self.folder.values()
+        if self.done == "kept" and "WHOLE_ROLE" not in before:
+            self.postgres.add_whole_role()
         for _ in range(_PORT_TRIES):
             port = free_port(_port_of(before.get("DATABASE_URL")))
             if self.postgres.start(port, detached=detached):
@@ -63,6 +65,7 @@ class Services:
             "OWNER_DATABASE_URL": self.postgres.url(OWNER, keys["OWNER_PASSWORD"], port),
             "BROKER_URL": self.valkey.url(keys["VALKEY_PASSWORD"], valkey_port, 0),
             "CACHE_URL": self.valkey.url(keys["VALKEY_PASSWORD"], valkey_port, 1),
+            "WHOLE_ROLE": WHOLE,
         }
         if self.postgres.for_tests:
             address = self.postgres.url(SUPERUSER, keys["OWNER_PASSWORD"], port)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+from django.db.backends.postgresql.base import ServerBindingCursor
 from django.db.utils import DatabaseError
 from django_tenants.postgresql_backend.base import DatabaseWrapper as TenantsDatabaseWrapper
 from django_tenants.utils import get_public_schema_name, quote_schema_name
@@ -14,6 +16,19 @@ if TYPE_CHECKING:
     from tenants.models import Tenant
 
 _UNKNOWN = ["?"]
+
+
+class PreparingCursor(ServerBindingCursor):
+    """Let the server keep the plans of statements that come again with other parameters.
+
+    Text without parameters is never prepared: those are SET and SAVEPOINT, often several in one.
+    """
+
+    def execute(self, query: Any, params: Any = None, **kwargs: Any) -> Any:
+        """Run a statement, prepared once it has come often enough."""
+        if params is None:
+            kwargs["prepare"] = False
+        return super().execute(query, params, **kwargs)  # type: ignore[misc]
 
 
 class DatabaseWrapper(TenantsDatabaseWrapper):
@@ -30,6 +45,27 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._local_path: list[str] | None = None
         super().__init__(*args, **kwargs)
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return what to connect with; statements are prepared where the settings say so."""
+        found = super().get_connection_params()
+        if found["prepare_threshold"] is not None:
+            found["cursor_factory"] = PreparingCursor
+        return found
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect, and prepare nothing where a pooler might hand the statements to others.
+
+        An older pooler would run another client's statement of the same name. Its mark: the
+        server's own number is not the one that was told at the start.
+        """
+        connection = super().get_new_connection(conn_params)
+        if conn_params["prepare_threshold"] is not None and settings.PREPARE != "always":
+            pid = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+            connection.rollback()
+            if pid != connection.info.backend_pid:
+                connection.prepare_threshold = None
+        return connection
 
     def _handle_search_path(self, cursor: Any = None) -> None:
         if self._setting_search_path or self.autocommit or self.connection is None:

@@ -175,7 +175,9 @@ def test_our_wrapper_never_reads_the_other_group(groups, pooler):
     def ours(tenant: Tenant) -> list[str]:
         read: list[str] = []
         own = connections["default"]
-        own.settings_dict = {**own.settings_dict, **pooler}
+        # As web processes are set up; behind a pooler the wrapper keeps no statements.
+        options = {"server_side_binding": True, "prepare_threshold": 2}
+        own.settings_dict = {**own.settings_dict, **pooler, "OPTIONS": options}
         try:
             for turn in range(_ROUNDS):
                 with tenant_transaction(tenant), own.cursor() as cursor:
@@ -185,6 +187,7 @@ def test_our_wrapper_never_reads_the_other_group(groups, pooler):
                         read.append(f"left behind: {before}")
                     with scope.open(visible):
                         read += BusinessUnit.objects.values_list("code", flat=True)
+                        assert own.connection.prepare_threshold is None
                         if turn % 10 == 0:
                             cursor.execute("SELECT current_setting('sluice.schema')")
                             read.append(cursor.fetchone()[0])
