@@ -14,6 +14,7 @@ from brands.models.notice_drafts import NoticeDraft, NoticeEnding
 from brands.models.notices import Notice, NoticeText
 from brands.models.previews import ModePreview
 from brands.models.privileges import APPEND_ONLY, KEPT, OWNER_ONLY, READ_ONLY, READ_WRITE
+from brands.models.sharing import SharingRecord
 
 __all__ = [
     "APPEND_ONLY",
@@ -35,6 +36,7 @@ __all__ = [
     "NoticeText",
     "NoticeDraft",
     "NoticeEnding",
+    "SharingRecord",
     "Store",
     "code_validator",
 ]
