@@ -124,6 +124,11 @@ def may_read_group(world: World, viewer: Viewer, without: frozenset[int]) -> boo
     return viewer.hq and without == closed
 
 
+def may_write_group(world: World, viewer: Viewer, without: frozenset[int]) -> bool:
+    """Say whether the viewer may write a row of the group's own: an HQ that writes, as it reads."""
+    return viewer.writes and may_read_group(world, viewer, without)
+
+
 def may_write(viewer: Viewer, row: Row) -> bool:
     """Say whether the viewer may write a row of a table that is written from the web."""
     if not viewer.writes:

@@ -5,6 +5,7 @@ Plain SQL, so that any connection can make and read them, whoever it belongs to.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -137,6 +138,9 @@ def fill(cursor: Any, places: Places) -> None:
     lines = [{"order_id": pk, "line_no": 1, **place} for pk, place in zip(ids, placed, strict=True)]
     insert(cursor, "members_orderline", lines)
     insert(cursor, "members_importjob", keyed)
+    people = [{**row, "person_id": row["profile_id"]} for row in of_profile]
+    insert(cursor, "members_objection", people)
+    insert(cursor, "members_consententry", [{**row, "request_key": _key(row)} for row in keyed])
     pairs = list(dict.fromkeys(pair for pair, _ in combinations))
     insert(
         cursor,
@@ -190,6 +194,14 @@ def fill(cursor: Any, places: Places) -> None:
     )
     insert(
         cursor,
+        "members_groupconsententry",
+        [
+            {"brand_set": brand_set(left_out(number, brands)), "request_key": _key({"id": number})}
+            for number in range(2 ** len(brands))
+        ],
+    )
+    insert(
+        cursor,
         "brands_modedraft",
         [{"id": _FIRST_ID, "mode": "fan_max", "requested_by_name": "HQ", "state": "draft"}],
     )
@@ -217,6 +229,10 @@ def fill(cursor: Any, places: Places) -> None:
     )
     # Checks the references now: a table with checks to come cannot be altered.
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+
+
+def _key(row: dict[str, Any]) -> str:
+    return str(uuid.UUID(int=row["id"]))
 
 
 def left_out(number: int, brands: Iterable[int]) -> frozenset[int]:
