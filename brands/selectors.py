@@ -156,13 +156,15 @@ def viewer_of(grant: Grant) -> Viewer:
     # The database keeps no grant at the levels below without its place.
     place_id = cast(int, grant.place_id)
     if level is Level.UNIT:
-        brands = Brand.objects.filter(business_unit_id=place_id).values_list("pk", flat=True)
+        brands = _staying().filter(business_unit_id=place_id).values_list("pk", flat=True)
         return Viewer(brands=frozenset(brands), sees_contact=sees_contact, is_engaged=is_engaged)
     if level is Level.BRAND:
-        brands = Brand.objects.filter(pk=place_id).values_list("pk", flat=True)
+        brands = _staying().filter(pk=place_id).values_list("pk", flat=True)
         return Viewer(brands=frozenset(brands), sees_contact=sees_contact, is_engaged=is_engaged)
     if level is Level.STORE:
-        stores = dict(Store.objects.filter(pk=place_id).values_list("pk", "brand_id"))
+        stores = dict(
+            Store.objects.filter(pk=place_id, brand__in=_staying()).values_list("pk", "brand_id")
+        )
         return Viewer(
             stores=frozenset(stores),
             store_brands=frozenset(stores.values()),
@@ -170,6 +172,11 @@ def viewer_of(grant: Grant) -> Viewer:
             is_engaged=is_engaged,
         )
     return Viewer(sees_contact=False, is_read_only=True)
+
+
+def _staying() -> QuerySet[Brand]:
+    """Return the brands that are with the group now: one that left is nobody's own any more."""
+    return Brand.objects.filter(Q(left_at=None) | Q(left_at__gt=timezone.now()))
 
 
 def visible_for_grant(grant: Grant, *, k: int) -> Visible:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from brands.views import drafts, hierarchy, modes, notices, places, sharing, view_as
+from brands.views import drafts, hierarchy, leaving, modes, notices, places, sharing, view_as
 
 app_name = "brands"
 
@@ -33,6 +33,8 @@ urlpatterns = [
     path("visibility/", sharing.visibility, name="visibility"),
     path("view-as/", view_as.look, name="view_as"),
     path("view-as/leave/", view_as.leave, name="view_as_leave"),
+    path("hierarchy/brands/<slug:code>/leave/", leaving.leave, name="brand_leave"),
+    path("hierarchy/brands/<slug:code>/stay/", leaving.stay, name="brand_stay"),
     path("notices/", notices.notices, name="notices"),
     path("notices/<int:notice_id>/", notices.notice, name="notice"),
     path("notices/<int:notice_id>/end/", notices.end, name="notice_end"),

@@ -42,6 +42,7 @@ ACTS = {
     "revoke": _("revoke"),
     "roll_back": _("roll back"),
     "start": _("start"),
+    "stay": _("stay"),
     "submit": _("submit"),
     "suspend": _("suspend"),
     "use": _("use"),

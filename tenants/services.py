@@ -176,18 +176,28 @@ def grant_add(*, user: User, terms: GrantTerms, acting_user: User | None) -> Gra
 
 
 @transaction.atomic
-def grant_end(*, grant: Grant, acting_user: User | None, reason: str = "") -> Grant:
-    """End a grant now: the holder's next request no longer finds it. Raises GrantRefused."""
+def grant_end(
+    *,
+    grant: Grant,
+    acting_user: User | None,
+    reason: str = "",
+    at: dt.datetime | None = None,
+) -> Grant:
+    """End a grant, now or at a time: the holder's next request no longer finds it.
+
+    One that ends earlier stays as it is. Raises GrantRefused.
+    """
     locked = Grant.objects.select_for_update(of=("self",)).get(pk=grant.pk)
     now = timezone.now()
-    if locked.valid_until is not None and locked.valid_until <= now:
+    ends_at = max(at or now, now)
+    if locked.valid_until is not None and locked.valid_until <= ends_at:
         return locked
     acting = acting_user.acting_grant if acting_user else None
     if acting is not None and acting.pk == locked.pk:
         raise GrantRefused(_("You act under this grant yourself. Ask another admin to end it."))
     before = locked.valid_until
     # A grant that has not begun yet ends right after it would have begun, as the table demands.
-    locked.valid_until = max(now, locked.valid_from + dt.timedelta(microseconds=1))
+    locked.valid_until = max(ends_at, locked.valid_from + dt.timedelta(microseconds=1))
     locked.reason = reason or locked.reason
     locked.save(update_fields=["valid_until", "reason"])
     audit.record(

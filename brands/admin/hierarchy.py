@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.db import models
 from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -15,6 +16,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from brands.admin.resources import BrandResource, GuideResource, StoreResource, UnitResource
 from brands.admin.scope import HierarchyAdmin
 from brands.admin.spreadsheets import SpreadsheetAdmin
+from brands.formatting import moment
 from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, Store
 from brands.wall.visibility import Viewer
 from tenants.admin_base import ScopedRelatedFilter
@@ -96,6 +98,9 @@ class BrandAdmin(StayingAdmin):
     search_fields = ["name", "code"]
     search_help_text = _("Search by name or code")
     inlines = [ChannelAccountInline]
+    # A brand leaves on a page of its own, that says first what ends.
+    exclude = ["left_at", "left_to", "left_contact"]
+    readonly_fields = ["leaving"]
 
     def own(self, viewer: Viewer) -> Q:
         """Return the viewer's brands, and the brands of the viewer's stores."""
@@ -114,6 +119,13 @@ class BrandAdmin(StayingAdmin):
                 account_total=Count("channel_accounts", distinct=True),
             )
         )
+
+    @admin.display(description=_("with the group"))
+    def leaving(self, brand: Brand) -> str:
+        """Say until when the brand is with the group; it leaves on a page of its own."""
+        if brand.left_at is None:
+            return gettext("yes")
+        return gettext("until %(when)s") % {"when": moment(brand.left_at)}
 
     @admin.display(description=_("open stores"), ordering="store_total")
     def store_count(self, brand: Any) -> int:

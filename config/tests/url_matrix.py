@@ -147,6 +147,8 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 200  mode/drafts/<int:draft_id>/assessment/
 302 404  404 404 404 404 404 404 404 404 405  mode/drafts/<int:draft_id>/decide/
 302 404  404 404 404 404 404 404 404 200 200  mode/assessments/<int:assessment_id>/
+302 404  404 404 404 404 404 404 404 404 200  hierarchy/brands/<slug:code>/leave/
+302 404  404 404 404 404 404 404 404 404 405  hierarchy/brands/<slug:code>/stay/
 302 404  404 404 404 200 200 200 200 200 200  notices/
 302 404  404 404 404 200 200 200 200 200 200  notices/<int:notice_id>/
 302 404  404 404 404 404 404 404 404 404 200  notices/<int:notice_id>/end/
