@@ -8,6 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from members.models import Entry, Identity
+
 PAGE_ROWS, MOST_PAGE_ROWS = 100, 500
 
 
@@ -53,4 +55,37 @@ class MemberQuery(PageQuery):
         """Refuse a store without its brand: its code is one brand's only."""
         if "store" in attrs and "brand" not in attrs:
             raise serializers.ValidationError({"store": [_("Name the store's brand as well.")]})
+        return attrs
+
+
+class IdentityField(StrictSerializer):
+    """Take an identifier: its kind and its text."""
+
+    kind = serializers.ChoiceField(choices=Identity.Kind.values)
+    value = PlainCharField(max_length=254)
+
+
+class AnswerSerializer(StrictSerializer):
+    """Take one answer of one member to one notice, or their word on automated decisions."""
+
+    answer = serializers.ChoiceField(choices=Entry.What.values)
+    profile = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
+    brand = PlainCharField(required=False, max_length=40)
+    member_no = PlainCharField(required=False, max_length=64)
+    identity = IdentityField(required=False)
+    notice = PlainCharField(required=False, max_length=20)
+    answered_at = serializers.DateTimeField(required=False)
+    channel = PlainCharField(default="api", max_length=40)
+    evidence = PlainCharField(default="", max_length=200, allow_blank=True)
+    is_by_guardian = serializers.BooleanField(default=False)
+    minor_until = serializers.DateField(required=False)
+    to_group = serializers.BooleanField(default=False)
+    key = serializers.UUIDField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse an answer that names no member, or names one twice."""
+        if len({"profile", "member_no", "identity"} & set(attrs)) != 1:
+            raise serializers.ValidationError(
+                _("Name the member once: by “profile”, “member_no” or “identity”.")
+            )
         return attrs

@@ -122,7 +122,7 @@ class RootView(GroupView):
     def get(self, request: Request) -> Response:
         """Return the token's grant, actions and end, and the addresses there are."""
         token: ApiToken = request.auth
-        places = ("members", "notices", "visibility")
+        places = ("members", "consents", "notices", "visibility")
         return Response(
             {
                 "group": self.group_request.tenant.schema_name,

@@ -8,48 +8,93 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('members', '0001_initial'),
+        ("members", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='importjob',
-            name='grant_id',
+            model_name="importjob",
+            name="grant_id",
             field=models.BigIntegerField(blank=True, null=True),
         ),
         migrations.CreateModel(
-            name='ExportJob',
+            name="ExportJob",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('grant_id', models.BigIntegerField()),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('outdated', 'Outdated'), ('deleted', 'Deleted')], default='queued', max_length=10, verbose_name='state')),
-                ('filters', models.BinaryField()),
-                ('language', models.CharField(max_length=10)),
-                ('visible_digest', models.CharField(max_length=64)),
-                ('answers', models.BigIntegerField(default=0)),
-                ('rows_total', models.BigIntegerField(default=0, verbose_name='rows asked for')),
-                ('rows', models.BigIntegerField(default=0, verbose_name='rows')),
-                ('rows_of_others', models.BigIntegerField(default=0, verbose_name='rows of other brands')),
-                ('brands', models.JSONField(default=dict, verbose_name='rows by brand')),
-                ('path', models.CharField(blank=True, max_length=200)),
-                ('size', models.BigIntegerField(default=0)),
-                ('is_cancel_asked', models.BooleanField(default=False)),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('downloads', models.IntegerField(default=0, verbose_name='downloads')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('deletes_at', models.DateTimeField(blank=True, null=True, verbose_name='kept until')),
-                ('created_by', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("grant_id", models.BigIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("cancelled", "Cancelled"),
+                            ("outdated", "Outdated"),
+                            ("deleted", "Deleted"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                ("filters", models.BinaryField()),
+                ("language", models.CharField(max_length=10)),
+                ("visible_digest", models.CharField(max_length=64)),
+                ("answers", models.BigIntegerField(default=0)),
+                ("rows_total", models.BigIntegerField(default=0, verbose_name="rows asked for")),
+                ("rows", models.BigIntegerField(default=0, verbose_name="rows")),
+                (
+                    "rows_of_others",
+                    models.BigIntegerField(default=0, verbose_name="rows of other brands"),
+                ),
+                ("brands", models.JSONField(default=dict, verbose_name="rows by brand")),
+                ("path", models.CharField(blank=True, max_length=200)),
+                ("size", models.BigIntegerField(default=0)),
+                ("is_cancel_asked", models.BooleanField(default=False)),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                ("downloads", models.IntegerField(default=0, verbose_name="downloads")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
+                ("started_at", models.DateTimeField(blank=True, null=True, verbose_name="started")),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
+                ),
+                (
+                    "deletes_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="kept until"),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'export',
-                'verbose_name_plural': 'exports',
-                'ordering': ['-created_at'],
-                'indexes': [models.Index(fields=['grant_id', '-created_at'], name='members_exp_grant_i_6953a3_idx')],
+                "verbose_name": "export",
+                "verbose_name_plural": "exports",
+                "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(
+                        fields=["grant_id", "-created_at"], name="members_exp_grant_i_6953a3_idx"
+                    )
+                ],
             },
         ),
     ]

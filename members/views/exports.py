@@ -71,7 +71,7 @@ def export_new(request: GroupRequest) -> HttpResponse:
         "title": _("Export members"),
         "filters": filters,
         "filter_rows": _filter_rows(filters, request),
-        "found": found,
+        "members": found,
         "is_more": is_more,
         "columns": Columns.of(request.visible).headings(),
         "back": f"{reverse('members:list')}?{urlencode(filters)}",
