@@ -23,8 +23,8 @@ def grant_places() -> list[Place]:
     ]
     stores = [
         Place(Level.STORE, pk, f"{brand_code}/{code}", f"{brand_name} · {name}")
-        for pk, code, name, brand_code, brand_name in Store.objects.filter(brand__in=staying).values_list(
-            "pk", "code", "name", "brand__code", "brand__name"
-        )
+        for pk, code, name, brand_code, brand_name in Store.objects.filter(
+            brand__in=staying
+        ).values_list("pk", "code", "name", "brand__code", "brand__name")
     ]
     return units + brands + stores

@@ -226,7 +226,7 @@ def test_hq_writes_keeps_and_publishes_a_draft_on_pages(cast, visit, acme):
     unread = client.post(page, {**typed, "retention_months": "many"})
     assert "Only English" in unread.content.decode()
     with tenant_transaction(acme):
-        assert Content.of_json(NoticeDraft.objects.get().content).retention_months == 36
+        assert Content.of_json(NoticeDraft.objects.get().content).retention_months is None
     client.post(page, {**typed, "publish": "1"})
     assert "is being published" in client.get(page).content.decode()
     with tenant_transaction(acme):
