@@ -86,6 +86,8 @@ def facts(*, at: datetime | None = None) -> Facts:
     return Facts(
         at=at or timezone.now(),
         brands={brand.pk: brand for brand in Brand.objects.order_by("code")},
-        decisions=tuple(ModeChange.objects.order_by("-effective_at", "-id")),
+        decisions=tuple(
+            ModeChange.objects.select_related("draft").order_by("-effective_at", "-id")
+        ),
         notices=tuple(notice_facts(with_people=False)),
     )

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from brands.views import drafts, hierarchy, leaving, modes, notices, places, sharing, view_as
+from brands.views import (
+    drafts,
+    hierarchy,
+    leaving,
+    modes,
+    notices,
+    places,
+    records,
+    sharing,
+    view_as,
+)
 
 app_name = "brands"
 
@@ -31,6 +41,10 @@ urlpatterns = [
     ),
     path("hierarchy/", hierarchy.hierarchy, name="hierarchy"),
     path("visibility/", sharing.visibility, name="visibility"),
+    path("sharing-records/", records.records, name="sharing_records"),
+    path("sharing-records/draft/", records.draft, name="sharing_record_draft"),
+    path("sharing-records/issue/", records.issue, name="sharing_record_issue"),
+    path("sharing-records/<int:number>/", records.record, name="sharing_record"),
     path("view-as/", view_as.look, name="view_as"),
     path("view-as/leave/", view_as.leave, name="view_as_leave"),
     path("hierarchy/brands/<slug:code>/leave/", leaving.leave, name="brand_leave"),

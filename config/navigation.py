@@ -70,6 +70,12 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
             Link(_("Mode"), "water_lock", "brands:mode", "brands.view_modechange"),
             Link(_("Who sees what"), "visibility", "brands:visibility", "brands.view_modechange"),
             Link(
+                _("Sharing record"),
+                "description",
+                "brands:sharing_records",
+                "brands.view_sharingrecord",
+            ),
+            Link(
                 _("Look as someone else"), "supervisor_account", "brands:view_as", "tenants.view_as"
             ),
             Link(_("Notices"), "contract", "brands:notices", "brands.view_notice"),

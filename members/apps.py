@@ -11,11 +11,13 @@ class MembersConfig(AppConfig):
     def ready(self) -> None:
         """Give every new group its keys; tell a change of mode what it counts and recomputes."""
         from brands import answers
-        from members import consent_gap, impact, keys
+        from brands.records import content
+        from members import consent_gap, impact, keys, told
         from members.exports import tasks as export_tasks
         from tenants import provisioning
 
         provisioning.register_seed(keys.seed_group)
         answers.register_answers(consent_gap.standing_answers)
+        content.register_members(told.members_told)
         impact.register()
         export_tasks.register()

@@ -27,6 +27,7 @@ ACTS = {
     "give": _("give"),
     "import": _("import"),
     "invite": _("invite"),
+    "issue": _("issue"),
     "leave": _("leave"),
     "look": _("look as"),
     "look_end": _("stop looking as"),

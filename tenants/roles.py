@@ -80,6 +80,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "brands.add_modechange",
             "brands.view_modedraft",
             "tenants.view_as",
+            "brands.view_sharingrecord",
+            "brands.add_sharingrecord",
             *_TOKENS,
             "members.export_profile",
             "members.view_importjob",
@@ -95,6 +97,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "brands.view_modechange",
             "brands.view_modedraft",
             "brands.view_notice",
+            "brands.view_sharingrecord",
             "members.export_profile",
         }
     ),
@@ -109,6 +112,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "brands.view_modechange",
             "brands.view_notice",
             "members.add_consent",
+            "brands.view_sharingrecord",
+            "brands.add_sharingrecord",
             "members.view_consent",
         }
     ),
@@ -123,6 +128,8 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "brands.view_modechange",
             "brands.view_notice",
             "members.add_consent",
+            "brands.view_sharingrecord",
+            "brands.add_sharingrecord",
             "members.view_consent",
         }
     ),

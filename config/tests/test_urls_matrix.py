@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from brands.models import (
     Brand,
@@ -24,20 +25,35 @@ from brands.models import (
     ModeDraft,
     Notice,
     NoticeDraft,
+    SharingRecord,
     Store,
 )
 from brands.wall import scope
 from config.tests.url_matrix import GROUP, OPEN_REDIRECTS, PLATFORM, POSTS, ROLES
 from members import contacts
 from members.keys import group_keys
-from members.models import Consent, Contact, ImportJob, MaskedContact, Order, Person, Profile
+from members.models import (
+    Consent,
+    Contact,
+    ExportJob,
+    ImportJob,
+    MaskedContact,
+    Order,
+    Person,
+    Profile,
+)
 from tenants.audit import record
 from tenants.context import tenant_transaction
-from tenants.models import Domain, Engagement, Grant, ServiceProvider, Tenant
+from tenants.models import ApiToken, Domain, Engagement, Grant, ServiceProvider, Tenant
 
 SITES = {
     "group": (settings.ROOT_URLCONF, "acme.localhost", GROUP),
     "platform": (settings.PLATFORM_URLCONF, "platform.localhost", PLATFORM),
+}
+NOTHING_SHARED = {
+    "group": "",
+    "names": {},
+    **{part: [] for part in ("brands", "lines", "decisions", "notices", "contracts")},
 }
 # Beyond every number that the fixtures give out.
 FAR = 900_000
@@ -115,6 +131,13 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
         if far:
             notice = Notice.objects.create(pk=first_id, version="far", title="Far")
         draft = NoticeDraft.objects.create(pk=first_id)
+        SharingRecord.objects.create(
+            number=first_id,
+            sides=[brand.code],
+            first_on=dt.date(2026, 1, 1),
+            last_on=dt.date(2026, 1, 31),
+            content=NOTHING_SHARED,
+        )
         with scope.bulk(reason="test"):
             placed = {"brand": brand, "store": store}
             person = Person.objects.create()
@@ -145,6 +168,21 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
         event = record(acting_user=None, action="test", target=store)
     grant = Grant.objects.filter(tenant=tenant, place_id=brand.pk, level="brand").first()
     grant = grant or Grant.objects.filter(tenant=tenant).order_by("pk").first()
+    with tenant_transaction(tenant):
+        export = ExportJob.objects.create(
+            grant_id=grant.pk,
+            created_by=grant.user,
+            filters=contacts.seal_text(group_keys(), "{}"),
+            language="en",
+        )
+    token = ApiToken.objects.create(
+        grant=grant,
+        name="Till",
+        digest=str(first_id),
+        prefix="slc_",
+        actions=["members:read"],
+        expires_at=timezone.now() + dt.timedelta(days=1),
+    )
     return Objects(
         by_model={
             "brands/businessunit": brand.business_unit_id or FAR * 2,
@@ -167,7 +205,11 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "code": brand.code,
             "store_id": store.pk,
             "profile_id": profile.pk,
+            "number": first_id,
             "job_id": job.pk,
+            "export_id": export.pk,
+            "token_id": token.pk,
+            "entry_id": first_id,
             "notice_id": notice.pk,
             "change_id": change.pk,
             "draft_id": asked.pk,
@@ -260,14 +302,25 @@ def test_an_object_of_another_group_is_not_found(objects, enter, globex, role):
     asked = []
     for route in GROUP:
         names = [one[0] or one[1] for one in _PARAMETER.findall(route)]
-        if not {"object_id", "code", "store_id", "profile_id", "job_id", "grant_id", "notice_id", "notice_draft_id"} & set(names):
+        if not {
+            "object_id",
+            "code",
+            "store_id",
+            "profile_id",
+            "job_id",
+            "grant_id",
+            "notice_id",
+            "notice_draft_id",
+        } & set(names):
             continue
         path = foreign.path(route)
         response = client.get(path)
         # The admin sends any number on to the page that then is not there.
         if response.status_code == 302 and response["Location"] == f"{path}change/":
             response = client.get(response["Location"])
-        assert response.status_code in (404, 405), path
+        # A session opens nothing of the API.
+        expected = (401,) if route.startswith("api/") else (404, 405)
+        assert response.status_code in expected, path
         asked.append(path)
     assert len(asked) > 20
 

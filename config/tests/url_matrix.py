@@ -159,6 +159,10 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 405  notices/drafts/<int:notice_draft_id>/discard/
 302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
+302 404  404 404 404 200 200 200 200 200 200  sharing-records/
+302 404  404 404 404 302 302 302 302 302 302  sharing-records/draft/
+302 404  404 404 404 405 405 405 405 404 405  sharing-records/issue/
+302 404  404 404 404 404 200 200 200 200 200  sharing-records/<int:number>/
 302 404  404 404 404 404 404 404 404 404 200  view-as/
 302 404  404 405 405 405 405 405 405 405 405  view-as/leave/
 302 404  404 200 200 200 200 200 200 200 200  members/
@@ -176,6 +180,24 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/cancel/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/again/
 302 404  404 404 404 404 404 200 200 404 404  imports/<int:job_id>/rejected/
+302 404  404 404 404 200 200 200 200 404 200  tokens/
+302 404  404 404 404 405 405 405 405 404 405  tokens/<int:token_id>/exchange/
+302 404  404 404 404 405 405 405 405 404 405  tokens/<int:token_id>/revoke/
+302 404  404 404 200 200 200 200 200 200 200  exports/
+302 404  404 404 200 200 200 200 200 200 200  exports/new/
+302 404  404 404 404 404 404 200 404 404 404  exports/<uuid:export_id>/
+302 404  404 404 405 405 405 405 405 405 405  exports/<uuid:export_id>/cancel/
+302 404  404 404 405 405 405 405 405 405 405  exports/<uuid:export_id>/again/
+302 404  404 404 405 405 405 405 405 405 405  exports/<uuid:export_id>/file/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/members/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/members/<int:profile_id>/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/members/<int:profile_id>/orders/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/members/<int:profile_id>/consents/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/consents/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/consents/entries/<int:entry_id>/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/notices/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/visibility/
 """)
 
 PLATFORM = _table(r"""
@@ -321,6 +343,10 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
     ),
+    ("group", "sharing-records/issue/"): (
+        {"first": "2026-01-01", "last": "2026-01-31"},
+        "302 404 404 404 404 302 302 302 302 404 302",
+    ),
     ("group", "view-as/"): (
         {"role": "brand_manager", "place": "0"},
         "302 404 404 404 404 404 404 404 404 404 302",
@@ -328,6 +354,30 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "view-as/leave/"): (
         {},
         "302 404 404 302 302 302 302 302 302 302 302",
+    ),
+    ("group", "exports/new/"): (
+        {},
+        "302 404 404 404 302 302 302 302 302 302 302",
+    ),
+    ("group", "exports/<uuid:export_id>/file/"): (
+        {},
+        "302 404 404 404 404 404 404 302 404 404 404",
+    ),
+    ("group", "exports/<uuid:export_id>/cancel/"): (
+        {},
+        "302 404 404 404 404 404 404 302 404 404 404",
+    ),
+    ("group", "exports/<uuid:export_id>/again/"): (
+        {},
+        "302 404 404 404 404 404 404 302 404 404 404",
+    ),
+    ("group", "tokens/<int:token_id>/exchange/"): (
+        {},
+        "302 404 404 404 404 404 404 200 404 404 404",
+    ),
+    ("group", "tokens/<int:token_id>/revoke/"): (
+        {},
+        "302 404 404 404 404 404 404 302 404 404 302",
     ),
     ("group", "language/"): (
         {"language": "zh-hans"},
