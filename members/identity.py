@@ -291,6 +291,11 @@ def _tidy(cursor: CursorWrapper) -> None:
         WHERE (i.is_hot OR l.profile_id IS NULL) AND (
             i.person_id IN (SELECT person_id FROM left_person)
             OR i.id IN (SELECT identity_id FROM touched_identity)
+            -- A hot one may have pointed to the person that its holder has left.
+            OR i.id IN (
+                SELECT l.identity_id FROM moved m
+                JOIN members_identitylink l ON l.profile_id = m.profile_id
+            )
         )
         """,
     )

@@ -258,10 +258,7 @@ def _record(entries: Iterable[Any], tenant: Tenant, failed: _Failed) -> None:
 def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
     """Append one entry to the ledger; return its profile, None where the group has no such one."""
     is_to_group = isinstance(entry, GroupConsentEntry)
-    if isinstance(entry, GroupConsentEntry):
-        profile = _find_of_group(entry)
-    else:
-        profile = _find_own(entry)
+    profile = _find_of_group(entry) if isinstance(entry, GroupConsentEntry) else _find_own(entry)
     minor_until = entry.minor_until or (profile.minor_until if profile else None)
     problem = answer_problem(
         notice=entry.answered_notice,

@@ -144,9 +144,51 @@ ORDER_FIELDS = (
         True,
     ),
 )
+_NUMBERS = ("member_no", "unionid", "card_no", "phone", "email")
+CONSENT_FIELDS = (
+    *(
+        Field(field.name, field.label, field.headings)
+        for field in MEMBER_FIELDS
+        if field.name in _NUMBERS
+    ),
+    Field(
+        "answer",
+        gettext_lazy("Answer"),
+        "answer agrees agreed is_given given consent 回答 是否同意 同意",
+        True,
+    ),
+    Field(
+        "notice",
+        gettext_lazy("Notice"),
+        "notice notice_version version 告知 告知版本 版本",
+    ),
+    Field(
+        "answered_at",
+        gettext_lazy("Answered"),
+        "answered_at answered_on answer_time consented_at consented_on consent_date time date "
+        "回答时间 同意时间 同意日期 撤回时间",
+        True,
+    ),
+    Field(
+        "channel",
+        gettext_lazy("Answered through"),
+        "channel consent_channel 渠道 同意渠道 授权渠道",
+    ),
+    Field(
+        "evidence",
+        gettext_lazy("Evidence of the answer"),
+        "evidence consent_evidence 凭证 同意凭证 授权凭证",
+    ),
+    Field(
+        "guardian",
+        gettext_lazy("Answered by a guardian"),
+        "guardian by_guardian is_guardian guardian_consent 监护人同意 监护人",
+    ),
+)
 FIELDS: dict[str, tuple[Field, ...]] = {
     ImportJob.Kind.MEMBERS: MEMBER_FIELDS,
     ImportJob.Kind.ORDERS: ORDER_FIELDS,
+    ImportJob.Kind.CONSENTS: CONSENT_FIELDS,
 }
 
 
@@ -200,6 +242,13 @@ def columns_of(kind: str, headings: list[str], mapping: dict[str, str]) -> dict[
                 _("The column “%(heading)s” is chosen for two fields. Choose it once.")
                 % {"heading": heading}
             )
+    if kind == ImportJob.Kind.CONSENTS and not set(_NUMBERS) & set(mapping):
+        raise ImportRefused(
+            _(
+                "The file has no column that names the member. Nothing was imported. Add the "
+                "member number, phone, card number, e-mail or unionid."
+            )
+        )
     missing = [
         field for field in fields.values() if field.is_required and field.name not in mapping
     ]

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from brands.wall import scope
 from members.imports import files, report
 from members.imports.columns import Counts
+from members.imports.consents import ConsentChunks
 from members.imports.errors import ImportOvertaken, ImportRefused
 from members.imports.files import BadRow, Chunk, FileShape
 from members.imports.mapping import columns_of
@@ -30,7 +31,17 @@ log = logging.getLogger(__name__)
 Progress = Callable[[ImportJob], None]
 # Rows of one transaction: enough that a chunk's fixed cost is small, few enough to hold in memory
 # and to redo after a stop.
-CHUNK_ROWS = {ImportJob.Kind.MEMBERS: 10_000, ImportJob.Kind.ORDERS: 20_000}
+CHUNK_ROWS = {
+    ImportJob.Kind.MEMBERS: 10_000,
+    ImportJob.Kind.ORDERS: 20_000,
+    ImportJob.Kind.CONSENTS: 10_000,
+}
+_WRITERS = {
+    ImportJob.Kind.MEMBERS: MemberChunks,
+    ImportJob.Kind.ORDERS: OrderChunks,
+    ImportJob.Kind.CONSENTS: ConsentChunks,
+}
+
 
 # Chunks before which the tables they join with are analysed: each time they are some times larger.
 _ANALYSE_BEFORE = frozenset({1, 4, 16, 64, 256, 1024, 4096})
@@ -156,11 +167,7 @@ def _run(tenant: Tenant, job: ImportJob, say: Progress, chunk_rows: int) -> None
         raise ImportRefused(_changed(job))
     columns = columns_of(job.kind, shape.headings, job.mapping)
     with tenant_transaction(tenant), scope.bulk(reason="import"):
-        writer: Writer = (
-            MemberChunks(tenant, job, columns)
-            if job.kind == ImportJob.Kind.MEMBERS
-            else OrderChunks(tenant, job, columns)
-        )
+        writer: Writer = _WRITERS[ImportJob.Kind(job.kind)](tenant, job, columns)
     with files.opened(path, shape.encoding) as source:
         found = files.chunks(
             source, shape, start=job.checkpoint, start_line=job.checkpoint_line, rows=chunk_rows

@@ -20,6 +20,7 @@ class ImportJob(Walled):
     class Kind(models.TextChoices):
         MEMBERS = "members", _("Members")
         ORDERS = "orders", _("Orders")
+        CONSENTS = "consents", _("Answers to notices")
 
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("Waiting for its columns")

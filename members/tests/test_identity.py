@@ -2,7 +2,7 @@
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from brands.models import Brand
@@ -105,6 +105,14 @@ STEPS = st.lists(
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@example(
+    steps=[
+        {1: {"a"}, 7: {"d", "a"}},
+        {14: {"d", "a"}, 8: {"d"}, 10: {"f", "d"}},
+        {13: {"d", "a"}},
+        {1: set()},
+    ]
 )
 @given(steps=STEPS)
 def test_any_sequence_of_changes_ends_in_the_oracle_s_partition(bulk, steps):

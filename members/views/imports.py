@@ -154,9 +154,10 @@ def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
     is_own = job.brand_id in request.visible.write_brands
     may_act = is_own and request.user.has_perm("members.add_importjob")
     return {
-        "title": _("Import of orders")
-        if job.kind == ImportJob.Kind.ORDERS
-        else _("Import of members"),
+        "title": {
+            ImportJob.Kind.ORDERS: _("Import of orders"),
+            ImportJob.Kind.CONSENTS: _("Import of answers to notices"),
+        }.get(ImportJob.Kind(job.kind), _("Import of members")),
         "job": job,
         "percent": round(100 * job.progress),
         "is_waiting": job.state in {ImportJob.State.QUEUED, ImportJob.State.RUNNING},
