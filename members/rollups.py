@@ -18,6 +18,7 @@ from brands.services import generation_bump
 from brands.wall import scope
 from brands.wall.visibility import brand_set
 from members import locks
+from members.answer_figures import keep_answers
 from members.staging import stage_query
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -100,6 +101,7 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
         _finish_pools(cursor)
         say(4, _STEPS)
         _finish_group(cursor)
+        keep_answers(cursor, tenant=tenant)
         cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
         generation_bump()
         say(_STEPS, _STEPS)

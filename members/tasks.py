@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from celery import shared_task
 
+from members.answer_figures import count_if_stale
 from members.consents.entries import answers_record
 from members.consents.expiry import expiries_close
 from members.imports.pipeline import import_run

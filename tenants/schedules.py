@@ -50,3 +50,10 @@ def ensure() -> None:
         name="Delete exports that no longer hold",
         defaults={"task": "members.sweep_exports", "interval": often, "queue": "scoped"},
     )
+    five_minutes, _created = IntervalSchedule.objects.get_or_create(
+        every=5, period=IntervalSchedule.MINUTES
+    )
+    PeriodicTask.objects.get_or_create(
+        name="Count how members stand to the notices",
+        defaults={"task": "members.count_answers", "interval": five_minutes, "queue": "bulk"},
+    )

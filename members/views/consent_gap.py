@@ -31,7 +31,7 @@ from members.consent_people import WHY_WORDS, page_to_ask
 from members.models import AnswerMetric, Consent, ConsentEntry, Entry
 from tenants.access import permission_required
 
-_ANSWERS_SHOWN = 50
+_ANSWERS_SHOWN = 20
 _ENTRIES_SHOWN = 20
 
 
