@@ -52,6 +52,12 @@ def expire_answers() -> int:
     return _in_every_group(lambda tenant: expiries_close(tenant=tenant))
 
 
+@shared_task(name="members.count_answers")
+def count_answers() -> int:
+    """Count, in every group where answers changed or a day began, how members stand."""
+    return _in_every_group(lambda tenant: count_if_stale(tenant=tenant))
+
+
 def _in_every_group(act: Callable[[Tenant], int]) -> int:
     """Act in each group; what fails in one holds up no other."""
     total = 0
