@@ -24,6 +24,7 @@ def children(port: int) -> list[Child]:
             "web",
             python_command(
                 *("-m", "gunicorn", "config.wsgi:application"),
+                "--config=python:config.gunicorn",
                 f"--bind=127.0.0.1:{port}",
                 f"--workers={WEB_WORKERS}",
                 f"--threads={WEB_THREADS}",

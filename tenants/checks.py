@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 
 # Minors with the row-security fixes, by major version.
@@ -65,6 +65,33 @@ def app_role_is_bound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="sluice.E005",
             )
         )
+    return found
+
+
+# What the server must be set to so that its own log quotes no row: setting → what will do.
+_QUIET = {
+    "log_min_messages": {"log", "fatal", "panic"},
+    "log_statement": {"none", "ddl"},
+    "log_min_duration_statement": {"-1"},
+}
+
+
+@register(Tags.database, deploy=True)
+def server_logs_no_rows(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Warn where the server's log would hold statements, or errors that quote rows."""
+    found: list[CheckMessage] = []
+    with connection.cursor() as cursor:
+        for name, quiet in _QUIET.items():
+            cursor.execute("SELECT current_setting(%s)", [name])
+            value = cursor.fetchone()[0]
+            if value not in quiet:
+                found.append(
+                    Warning(
+                        f"PostgreSQL's {name} is {value}: its log would hold members' data.",
+                        hint=f"Set it to {' or '.join(sorted(quiet))}.",
+                        id="sluice.W006",
+                    )
+                )
     return found
 
 

@@ -74,6 +74,8 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_line_prefix": "%m [%p] %u ",
+            # No errors of statements: they quote rows. Who sent the statement hears of them.
+            "log_min_messages": "log",
             "password_encryption": "scram-sha-256",
             "dynamic_shared_memory_type": _shared_memory_kind(),
         }
