@@ -154,7 +154,11 @@ def test_the_gap_says_who_agreed_to_too_little_and_who_is_covered(
 ):
     standing("tea", given=3, never=2)
     with tenant_transaction(acme):
-        narrow = Notice.objects.create(version="0", title="Tea alone", effective_from="2020-01-01T00:00Z")
+        narrow = Notice.objects.create(
+            version="0",
+            title="Tea alone",
+            effective_from=timezone.now() - dt.timedelta(days=90),
+        )
         narrow.recipients.set(Brand.objects.filter(code="tea"))
     with tenant_transaction(acme), scope.bulk(reason="test"):
         tea = Brand.objects.get(code="tea")
