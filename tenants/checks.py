@@ -10,41 +10,46 @@ from django.db import connection
 _FIXED_MINORS = {15: 14, 16: 10, 17: 6, 18: 0}
 
 
+def _unbound(cursor: Any, role: str) -> list[CheckMessage]:
+    cursor.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s", [role])
+    row = cursor.fetchone()
+    if row is None:
+        return [Error(f"The database has no role {role}.", id="sluice.E001")]
+    found: list[CheckMessage] = []
+    if any(row):
+        found.append(
+            Error(
+                f"The role {role} is a superuser or has BYPASSRLS: "
+                "the wall between brands would not bind it.",
+                hint=f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS;",
+                id="sluice.E002",
+            )
+        )
+    # A member of an owner is an owner to row-level security, or can become it.
+    cursor.execute(
+        "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.rolname = %s "
+        "WHERE c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER') "
+        "AND c.relnamespace <> ALL (ARRAY['pg_catalog', 'information_schema']::regnamespace[])",
+        [role],
+    )
+    if cursor.fetchone()[0]:
+        found.append(
+            Error(
+                f"The role {role} owns tables, or is a member of a role that "
+                "does: an owner is not bound by policies.",
+                id="sluice.E003",
+            )
+        )
+    return found
+
+
 @register(Tags.database)
 def app_role_is_bound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Refuse to run when the app role could step over row-level security."""
     found: list[CheckMessage] = []
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s", [settings.APP_ROLE]
-        )
-        row = cursor.fetchone()
-        if row is None:
-            found.append(Error(f"The database has no role {settings.APP_ROLE}.", id="sluice.E001"))
-        elif any(row):
-            found.append(
-                Error(
-                    f"The role {settings.APP_ROLE} is a superuser or has BYPASSRLS: "
-                    "the wall between brands would not bind it.",
-                    hint=f"ALTER ROLE {settings.APP_ROLE} NOSUPERUSER NOBYPASSRLS;",
-                    id="sluice.E002",
-                )
-            )
-        # A member of an owner is an owner to row-level security, or can become it.
-        cursor.execute(
-            "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.rolname = %s "
-            "WHERE c.relkind IN ('r', 'p') AND pg_has_role(r.oid, c.relowner, 'MEMBER') "
-            "AND c.relnamespace <> ALL (ARRAY['pg_catalog', 'information_schema']::regnamespace[])",
-            [settings.APP_ROLE],
-        )
-        if cursor.fetchone()[0]:
-            found.append(
-                Error(
-                    f"The role {settings.APP_ROLE} owns tables, or is a member of a role that "
-                    "does: an owner is not bound by policies.",
-                    id="sluice.E003",
-                )
-            )
+        for role in filter(None, (settings.APP_ROLE, settings.WHOLE_ROLE)):
+            found += _unbound(cursor, role)
         cursor.execute("SELECT current_user")
         current = cursor.fetchone()[0]
         if settings.SLUICE_PROCESS != "bulk" and current != settings.APP_ROLE:
