@@ -29,13 +29,16 @@ from brands.models import (
     Store,
 )
 from brands.wall import scope
+from brands.wall.visibility import brand_set
 from config.tests.url_matrix import GROUP, OPEN_REDIRECTS, PLATFORM, POSTS, ROLES
 from members import contacts
 from members.keys import group_keys
 from members.models import (
     Consent,
+    ConsentEntry,
     Contact,
     ExportJob,
+    GroupConsentEntry,
     ImportJob,
     MaskedContact,
     Order,
@@ -152,6 +155,10 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
                 ordered_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
                 **placed,
             )
+            ConsentEntry.objects.create(pk=first_id, what="no", profile=profile, **placed)
+            GroupConsentEntry.objects.create(
+                pk=first_id, what="no", profile=profile, brand_set=brand_set([])
+            )
             job = ImportJob.objects.create(
                 pk=first_id,
                 brand=brand,
@@ -210,6 +217,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "export_id": export.pk,
             "token_id": token.pk,
             "entry_id": first_id,
+            "group_entry_id": first_id,
             "notice_id": notice.pk,
             "change_id": change.pk,
             "draft_id": asked.pk,

@@ -167,7 +167,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 405 405 405 405 405 405 405 405  view-as/leave/
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
-302 404  404 404 404 404 200 200 200 404 404  members/<int:profile_id>/consents/
+302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/consents/
 302 404  404 404 404 200 200 200 200 200 200  consents/
 302 404  404 404 404 200 200 200 200 200 200  consents/gap/
 302 404  404 404 404 404 200 200 200 404 404  consents/gap/<slug:code>/
@@ -318,6 +318,18 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "admin/tenants/auditevent/verify/"): (
         {},
         "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "hierarchy/brands/<slug:code>/leave/"): (
+        {},
+        "302 404 404 404 404 404 404 404 404 404 200",
+    ),
+    ("group", "hierarchy/brands/<slug:code>/stay/"): (
+        {},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "members/<int:profile_id>/consents/"): (
+        {},
+        "302 404 404 404 404 404 200 200 200 404 404",
     ),
     ("group", "notices/drafts/new/"): (
         {},
