@@ -10,9 +10,9 @@ from celery import shared_task
 from members.answer_figures import count_if_stale
 from members.consents.entries import answers_record
 from members.consents.expiry import expiries_close
+from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
-from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from tenants.connection import connection
 from tenants.models import Tenant
 
