@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 from dataclasses import dataclass
 
-from django.db import DatabaseError, InterfaceError
+from django.db import InterfaceError
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -88,7 +88,9 @@ def follow_up_run(*, tenant: Tenant, follow_up_id: int) -> str:
         except Exception as error:
             log.exception("recompute %s of %s", step["name"], tenant)
             failures.append(
-                _("%(step)s: %(why)s") % {"step": one.label if one else "", "why": _first(error)}
+                _("%(step)s: %(why)s")
+                # The words of an error may quote a row; the log withholds or keeps them.
+                % {"step": one.label if one else "", "why": type(error).__name__}
             )
             _note(tenant, row, step, state=State.FAILED)
     return _end(tenant, row, failures)
@@ -144,10 +146,3 @@ def _end(tenant: Tenant, row: ModeFollowUp, failures: list[str]) -> str:
         row.save()
         generation_bump()
     return row.state
-
-
-def _first(error: Exception) -> str:
-    # The message of a database error may quote a row.
-    if isinstance(error, DatabaseError):
-        return type(error).__name__
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -34,7 +34,10 @@ def fingerprint(*, tenant: Tenant, at: dt.datetime | None) -> dict[str, str]:
     figures, answers = counters.first() or (0, 0)
     newest = ModeChange.objects.order_by("-id").values_list("pk", flat=True).first()
     modes = [
-        [group_mode(at=instant), {pk: own for pk, own in brand_overrides(at=instant).items() if own}]
+        [
+            group_mode(at=instant),
+            {pk: own for pk, own in brand_overrides(at=instant).items() if own},
+        ]
         for instant in (now, at)
     ]
     notices = [
