@@ -26,6 +26,9 @@ class Facts:
     decisions: tuple[ModeChange, ...]
     notices: tuple[NoticeFacts, ...]
     _modes: dict[datetime, dict[int, Mode]] = field(default_factory=dict, compare=False, repr=False)
+    _terms: dict[datetime, list[NoticeTerms]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def decision(self, brand_id: int | None, *, at: datetime | None = None) -> ModeChange | None:
         """Return the decision that sets a brand's mode at an instant: its own, or the group's."""
@@ -50,6 +53,11 @@ class Facts:
     def terms(self, *, at: datetime | None = None) -> list[NoticeTerms]:
         """Return the notices in force at an instant, as the wall reads them."""
         at = at or self.at
+        if at not in self._terms:
+            self._terms[at] = self._terms_at(at)
+        return self._terms[at]
+
+    def _terms_at(self, at: datetime) -> list[NoticeTerms]:
         return [
             NoticeTerms(
                 id=one.notice.pk,
