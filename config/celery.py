@@ -6,13 +6,22 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from typing import Any  # noqa: E402
 
-from celery.signals import worker_ready  # noqa: E402
+from celery.signals import worker_init, worker_ready  # noqa: E402
 from django.conf import settings  # noqa: E402
 from tenant_schemas_celery.app import CeleryApp  # noqa: E402
 
 app = CeleryApp("sluice")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def refuse_unbound(**kwargs: Any) -> None:
+    """End a scoped worker whose role the wall would not bind, before it takes any work."""
+    if settings.SLUICE_PROCESS == "scoped":
+        from tenants import checks
+
+        checks.refuse_unbound()
 
 
 @worker_ready.connect
