@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from django.http import HttpResponse, JsonResponse
 from django.utils.cache import patch_cache_control
@@ -58,7 +58,7 @@ class TokenAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         """Return the grant's holder and the token."""
-        token = request._request.api_token
+        token = cast(SluiceRequest, request._request).api_token
         return (token.grant.user, token) if token else None
 
     def authenticate_header(self, request: Request) -> str:
@@ -75,7 +75,7 @@ class ActionPermission(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Tell whether token and role allow what was asked; say in words what is missing."""
-        token = request.auth
+        token = cast("ApiToken | None", request.auth)
         if token is None:
             return False
         method = "GET" if request.method in ("HEAD", "OPTIONS") else request.method

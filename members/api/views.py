@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from django.db.models import Prefetch, QuerySet
 from django.shortcuts import get_object_or_404
@@ -37,14 +37,14 @@ class GroupView(APIView):
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
         """Return the view, which the login page does not stand in front of."""
-        view = super().as_view(**initkwargs)
+        view: Any = super().as_view(**initkwargs)
         view.login_required = False
         return view
 
     @property
     def group_request(self) -> GroupRequest:
         """Return the request as the middlewares left it."""
-        return self.request._request
+        return cast(GroupRequest, self.request._request)
 
     @property
     def visible(self) -> Visible:
@@ -121,7 +121,7 @@ class RootView(GroupView):
 
     def get(self, request: Request) -> Response:
         """Return the token's grant, actions and end, and the addresses there are."""
-        token: ApiToken = request.auth
+        token = cast(ApiToken, request.auth)
         places = ("members", "consents", "notices", "visibility")
         return Response(
             {
