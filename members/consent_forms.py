@@ -59,7 +59,14 @@ class AnswerForm(forms.Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=_("Kept with the contact data. Before the 14th birthday a guardian answers."),
     )
-    request_key = forms.UUIDField(widget=forms.HiddenInput)
+    # Sent twice, the form is one answer.
+    request_key = forms.UUIDField(
+        widget=forms.HiddenInput,
+        error_messages={
+            code: _("This form was changed on its way. Nothing was recorded. Load the page again.")
+            for code in ("required", "invalid")
+        },
+    )
 
     def __init__(self, *args: Any, brand_id: int, **kwargs: Any) -> None:
         kwargs.setdefault("initial", {}).setdefault("request_key", uuid.uuid4())
