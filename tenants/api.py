@@ -40,7 +40,7 @@ class ApiMiddleware:
 
     def __call__(self, request: SluiceRequest) -> HttpResponse:
         request.api_token = None
-        if request.tenant is None or not request.path.startswith(ROOT):
+        if request.tenant is None or not request.path_info.startswith(ROOT):
             return self.get_response(request)
         request.COOKIES = {}
         scheme, _space, text = request.headers.get("Authorization", "").partition(" ")

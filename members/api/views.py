@@ -30,13 +30,11 @@ Body = dict[str, Any]
 class GroupView(APIView):
     """Be a view at a group's host, inside the scope of the token's grant."""
 
-    # The token is asked for by the API itself, in its own words.
-    login_required = False
     actions: dict[str, str] = {}
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Return the view, which the login page does not stand in front of."""
+        """Return the view; it asks for a token in its own words, so no login page is in front."""
         view: Any = super().as_view(**initkwargs)
         view.login_required = False
         return view

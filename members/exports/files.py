@@ -1,4 +1,4 @@
-"""Exported files: private, each with the list of other brands' members in it."""
+"""Exported files: private, each with the list of members in it who may leave the asker's sight."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def file_of(path: str) -> Path:
 
 
 def marks_of(path: str) -> Path:
-    """Return where the list of other brands' members in a file is."""
+    """Return where the list of members is who may leave the asker's sight."""
     return file_of(path).with_suffix(".members")
 
 
@@ -43,7 +43,7 @@ def remove(path: str) -> None:
 
 
 def mark(profile_id: int, kinds: int) -> bytes:
-    """Return a member of another brand as the list holds them."""
+    """Return a member as the list holds them."""
     return _MARK.pack(profile_id, kinds)
 
 
@@ -54,13 +54,11 @@ def _marks(path: Path) -> Iterator[list[tuple[int, int]]]:
 
 
 def is_still_shown(job: ExportJob) -> bool:
-    """Tell whether the open scope still shows everything that the file holds of other brands.
+    """Tell whether the open scope still shows everything that the file holds beside own brands'.
 
     The database is asked for each of these members and each kind of data in the file: whoever took
-    back their yes since, or agrees to less, is not found.
+    back their yes since, agrees to less, or went to another store, is not found.
     """
-    if not job.rows_of_others:
-        return True
     try:
         for marks in _marks(marks_of(job.path)):
             for kind, model in _MODELS:

@@ -70,11 +70,18 @@ class _Run:
         self.out.write(text.getvalue().encode("utf-8", "replace"))
 
     def _count(self, rows: list[Written], visible: Visible) -> None:
-        own = visible.viewer.brands | visible.viewer.store_brands
-        others = [row for row in rows if row.brand_id not in own]
-        self.marks.write(b"".join(files.mark(row.profile_id, row.kinds) for row in others))
+        viewer = visible.viewer
+        self.marks.write(
+            b"".join(
+                files.mark(row.profile_id, row.kinds)
+                for row in rows
+                # A brand's own members are always its own; a store's may go to another.
+                if row.brand_id not in viewer.brands
+            )
+        )
         self.rows += len(rows)
-        self.of_others += len(others)
+        own = viewer.brands | viewer.store_brands
+        self.of_others += sum(row.brand_id not in own for row in rows)
         for brand, count in by_brand(rows).items():
             self.brands[brand] = self.brands.get(brand, 0) + count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from members.models import Contact, MaskedContact, Profile
 PROFILE, CONTACT, MASKED = 1, 2, 4
 
 _MASKABLE = ("name", "phone", "email")
+_E164 = re.compile(r"^\+\d+$")
 _ONLY_WHOLE = ("card_no", "unionid", "birthday")
 
 
@@ -87,8 +89,16 @@ def written(profiles: list[Profile], columns: Columns) -> Iterator[Written]:
             elif mask is not None:
                 fields, kinds, word = _masked_fields(mask), kinds | MASKED, _("masked")
             names = _MASKABLE + (_ONLY_WHOLE if columns.has_contacts else ())
-            cells += [word, *(harmless(str(fields.get(name) or "")) for name in names)]
+            texts = [str(fields.get(name) or "") for name in names]
+            cells += [word, *(harmless(_dialled(text)) for text in texts)]
         yield Written(profile.pk, profile.brand_id, kinds, cells)
+
+
+def _dialled(text: str) -> str:
+    """Return a phone number as it is dialled at home: a + at its beginning would look live."""
+    if not _E164.match(text):
+        return text
+    return text[3:] if text.startswith("+86") else f"00{text[1:]}"
 
 
 def _masked_fields(mask: MaskedContact) -> dict[str, str]:

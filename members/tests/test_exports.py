@@ -11,17 +11,19 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from brands.models import Brand, Notice
+from brands.models import Brand, Notice, Store
 from brands.services import mode_change
 from brands.wall import scope
 from members.consents.ledger import consent_record, consent_withdraw
+from members.contacts import seal
 from members.exports import files, services
 from members.exports import job as export_job
 from members.exports.cells import harmless
 from members.exports.errors import ExportRefused
 from members.exports.job import export_run
 from members.exports.services import export_create, export_sweep
-from members.models import ExportJob, ImportJob, Profile
+from members.keys import group_keys
+from members.models import Contact, ExportJob, ImportJob, Profile
 from members.tests.pools import fill, phone_of
 from tenants.context import tenant_transaction
 from tenants.models import AuditEvent, Grant
@@ -111,7 +113,7 @@ def test_a_brand_exports_its_filtered_list(acme, cast, visit, pools):
     assert "no-store" in handed["Cache-Control"]
     rows = rows_of(handed)
     assert len(rows) == 9
-    assert rows[-1]["Phone"] == f"'{phone_of(4)}"
+    assert rows[-1]["Phone"] == phone_of(4).removeprefix("+86")
     assert (rows[-1]["Sales"], rows[-1]["Brand"]) == ("25.00", "tea")
     assert [(path.stat().st_mode & 0o777, path.suffix) for path in media()] == [
         (0o600, ".csv"),
@@ -332,6 +334,34 @@ def test_a_person_waits_for_their_exports(acme, cast, ask, pools):
     with pytest.raises(ExportRefused, match="in the making"):
         ask(cast.brand_manager)
     assert ask(cast.sibling_manager).pk
+
+
+def test_a_member_who_goes_to_another_store_leaves_the_files_of_the_former(
+    acme, cast, visit, export, pools
+):
+    own, of_brand = export(cast.store_manager), export(cast.brand_manager)
+    client, brand = visit(cast.store_manager), visit(cast.brand_manager)
+    assert own.rows == 12
+    assert own.rows_of_others == 0
+    assert client.post(f"/exports/{own.pk}/file/").status_code == 200
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        other = Store.objects.get(code="tea-2")
+        Profile.objects.filter(pk=pools["tea"][0]).update(store=other)
+    assert client.post(f"/exports/{own.pk}/file/").status_code == 410
+    assert brand.post(f"/exports/{of_brand.pk}/file/").status_code == 200
+
+
+def test_phones_are_written_as_they_are_dialled(acme, cast, export, pools):
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        contact = Contact.objects.get(profile_id=pools["tea"][0])
+        fields = {"name": "=HYPERLINK(1)", "phone": "+447700900123", "email": "+a@b.example"}
+        contact.sealed = seal(group_keys(), fields)
+        contact.save()
+    job = export(cast.brand_manager, q="TEA-1")
+    text = files.file_of(job.path).read_text("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["Name"], row["Phone"]) == ("'=HYPERLINK(1)", "00447700900123")
+    assert row["E-mail"] == "'+a@b.example"
 
 
 def test_a_file_that_lost_its_list_is_not_handed_out(acme, cast, visit, export, pools):

@@ -48,8 +48,8 @@ class TokenForm(forms.Form):
 
 
 def _grant(request: SluiceRequest) -> Grant:
-    """Return the grant acted under; 404 for one that HQ only looks at the site through."""
-    if request.grant is None or request.grant.pk is None:
+    """Return the grant acted under; an unsaved one is that which HQ looks at the site through."""
+    if request.grant is None:
         raise Http404
     return request.grant
 
@@ -84,6 +84,7 @@ def own_tokens(request: SluiceRequest) -> HttpResponse:
         ],
         "shows_holders": grant.level == "group",
         "ends_with": grant.engagement,
+        "is_looked_as": grant.pk is None,
     }
     return render(request, "tenants/tokens.html", context)
 
