@@ -36,11 +36,6 @@ CHUNK_ROWS = {
     ImportJob.Kind.ORDERS: 20_000,
     ImportJob.Kind.CONSENTS: 10_000,
 }
-_WRITERS = {
-    ImportJob.Kind.MEMBERS: MemberChunks,
-    ImportJob.Kind.ORDERS: OrderChunks,
-    ImportJob.Kind.CONSENTS: ConsentChunks,
-}
 
 
 # Chunks before which the tables they join with are analysed: each time they are some times larger.
@@ -56,6 +51,13 @@ class Writer(Protocol):
 
     def write(self, chunk: Chunk) -> tuple[Counts, list[BadRow]]:
         """Write a chunk in the caller's transaction; return counts and rejected rows."""
+
+
+_WRITERS: dict[ImportJob.Kind, Callable[[Tenant, ImportJob, dict[str, int]], Writer]] = {
+    ImportJob.Kind.MEMBERS: MemberChunks,
+    ImportJob.Kind.ORDERS: OrderChunks,
+    ImportJob.Kind.CONSENTS: ConsentChunks,
+}
 
 
 def import_run(

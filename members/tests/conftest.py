@@ -55,6 +55,10 @@ class Importer:
         """Import orders."""
         return self.run(self.create("orders", text, brand=brand), **options)
 
+    def consents(self, text: str | bytes, *, brand: str = "tea", **options: object) -> ImportJob:
+        """Import answers to notices."""
+        return self.run(self.create("consents", text, brand=brand), **options)
+
     def rejected(self, job: ImportJob) -> list[dict[str, str]]:
         """Return the rejected rows of a job as the file says them."""
         text = rejected_file(job).read_text("utf-8-sig")

@@ -176,30 +176,95 @@ def test_one_phone_in_two_brands_is_one_person(importer):
     assert merge.cause.startswith("phone ")
 
 
-def test_a_consent_in_one_brand_is_the_person_s_in_every_brand(importer):
+def opened(*models):
+    """Return the member numbers whose rows carry a notice, the same on every kind of row."""
+    found = {
+        frozenset(
+            model.objects.exclude(notice=None).values_list(
+                "member_no" if model is Profile else "profile__member_no", flat=True
+            )
+        )
+        for model in (Profile, Contact, MaskedContact, *models)
+    }
+    assert len(found) == 1
+    return set(found.pop())
+
+
+def test_a_yes_in_a_file_opens_its_own_brand_and_a_no_closes_every_brand(importer):
     importer.members("member_no,phone\nT1,13800138000\n")
-    assert Profile.objects.get().notice is None
-    importer.members(
-        "member_no,phone,consent,consented_on\nB1,13800138000,1,2026-02-01\n", brand="bakery"
-    )
-    notice = Notice.objects.get()
-    for model in (Profile, Contact, MaskedContact):
-        assert list(model.objects.values_list("notice", flat=True)) == [notice.pk] * 2
+    agreeing = "member_no,phone,consent,consented_on\n{},13800138000,1,2026-02-01\n"
+    importer.members(agreeing.format("B1"), brand="bakery")
+    assert opened(Consent) == {"B1"}
+    importer.members(agreeing.format("T1"))
+    assert opened(Consent) == {"T1", "B1"}
     importer.members("member_no,consent,consented_on\nT1,withdrawn,2026-03-01\n")
-    for model in (Profile, Contact, MaskedContact, Consent):
-        assert set(model.objects.values_list("notice", flat=True)) == {None}
-    assert Consent.objects.count() == 2
+    assert opened(Consent) == set()
+    assert Consent.objects.count() == 3
+    # What the brand files later is not the other's to undo, until it says so itself.
+    importer.members(agreeing.format("B1").replace("02-01", "04-01"), brand="bakery")
+    assert opened(Consent) == set()
+    importer.members(agreeing.format("T1").replace("02-01", "05-01"))
+    assert opened(Consent) == {"T1", "B1"}
 
 
-def test_a_merge_carries_the_consent_over(importer):
+def test_of_merged_persons_the_narrower_answer_holds_and_a_split_gives_each_its_own(importer):
     importer.members("member_no,phone,consent,consented_on\nT1,13800138000,1,2026-02-01\n")
-    importer.members("member_no,card_no\nB1,X1\n", brand="bakery")
-    assert Profile.objects.get(member_no="B1").notice is None
+    importer.members(
+        "member_no,card_no,consent,consented_on\nB1,X1,withdrawn,2026-01-01\n", brand="bakery"
+    )
+    assert opened() == {"T1"}
     importer.members("member_no,card_no,phone\nB1,X1,13800138000\n", brand="bakery")
-    assert Profile.objects.get(member_no="B1").notice == Notice.objects.get()
-    assert Contact.objects.get(profile__member_no="B1").notice == Notice.objects.get()
+    assert opened() == set()
     importer.members("member_no,card_no,phone\nB1,X1,\n", brand="bakery")
-    assert Profile.objects.get(member_no="B1").notice is None
+    assert opened() == {"T1"}
+
+
+def test_a_file_says_how_and_by_whom_an_answer_was_given(importer):
+    Notice.objects.update(consent_months=12)
+    importer.members(
+        "会员号,同意告知,同意时间,监护人同意,同意渠道,同意凭证\n"
+        "M1,1,2026-02-28 10:00,是,store,form\t7\nM2,1,2026-02-28 10:00,,,\n"
+    )
+    first, second = Consent.objects.order_by("profile__member_no")
+    assert (first.is_by_guardian, first.channel, first.evidence) == (True, "store", "form 7")
+    assert (second.is_by_guardian, second.channel, second.evidence) == (False, "import", "")
+    assert first.expires_at.isoformat() == "2027-02-28T02:00:00+00:00"
+    assert not first.is_to_group
+
+
+def test_a_yes_of_someone_under_14_is_rejected_in_words_unless_a_guardian_gave_it(importer):
+    head = "member_no,birthday,consent,consented_on,guardian\n"
+    rows = (
+        "M1,2012-03-01,1,2026-02-28,\nM2,2012-03-01,1,2026-03-01,\nM3,2012-03-01,1,2026-02-28,y\n"
+    )
+    job = importer.members(head + rows)
+    (row,) = importer.rejected(job)
+    assert (row["line"], row["column"]) == ("2", "consent")
+    assert "guardian" in row["reason"]
+    assert opened(Consent) == {"M2", "M3"}
+    assert Contact.objects.get(profile__member_no="M2").minor_until == dt.date(2026, 3, 1)
+    # The birthday is known by now, though this file says nothing of it.
+    job = importer.members("member_no,consent,consented_on\nM2,1,2026-02-28\nM3,1,2026-03-02\n")
+    assert [row["line"] for row in importer.rejected(job)] == ["2"]
+
+
+def test_a_birthday_that_arrives_later_closes_what_was_open(importer):
+    importer.members("member_no,phone,consent,consented_on\nT1,13800138000,1,2026-02-01\n")
+    importer.members("member_no,phone\nB1,13800138000\n", brand="bakery")
+    assert opened() == {"T1"}
+    importer.members("member_no,phone,birthday\nB1,13800138000,2015-01-01\n", brand="bakery")
+    assert opened() == set()
+    importer.members("member_no,phone,birthday\nB1,13800138000,2001-01-01\n", brand="bakery")
+    assert opened() == {"T1"}
+
+
+def test_nobody_agrees_to_a_notice_that_has_ended_and_everybody_may_say_no(importer):
+    notice = Notice.objects.get()
+    notice.endings.create(ends_at=timezone.now(), decided_by_name="HQ")
+    job = importer.members("member_no,consent,consented_on\nM1,1,2026-01-05\nM2,no,2026-01-05\n")
+    (row,) = importer.rejected(job)
+    assert "has ended" in row["reason"]
+    assert Consent.objects.get().answered_notice is None
 
 
 def test_bad_rows_come_back_and_the_rest_is_imported(importer):

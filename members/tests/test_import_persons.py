@@ -70,7 +70,7 @@ def test_any_files_in_any_chunks_end_in_the_right_persons_and_notices(importer, 
             f"M{number},{phone},{card},{consent},{f'2026-01-{day:02}' if consent else ''}\n"
             for number, phone, card, consent, day in rows
         )
-        job = importer.members(text, brand=brand, chunk_rows=4)
+        job = importer.members(text, brand=brand, chunk_rows=4, finish=False)
         assert (job.state, job.rows_rejected) == ("done", 0)
         for number, phone, card, *_answer in rows:
             links[brand, f"M{number}"] = {key for key in (phone, card) if key}
@@ -84,10 +84,14 @@ def test_any_files_in_any_chunks_end_in_the_right_persons_and_notices(importer, 
     assert sorted(map(sorted, persons.values())) == sorted(map(sorted, components(links)))
     assert set(Person.objects.values_list("pk", flat=True)) == set(persons)
     notice = Notice.objects.get()
-    for profile in profiles.values():
-        answers = Consent.objects.filter(profile__person_id=profile.person_id)
-        latest = answers.order_by("-answered_at", "is_given").first()
-        wanted = notice if latest and latest.is_given else None
+    says = {
+        name: profile.consents.order_by("-answered_at", "is_given").first()
+        for name, profile in profiles.items()
+    }
+    for name, profile in profiles.items():
+        one = [says[other] for other in persons[profile.person_id] if says[other]]
+        agrees = says[name] and all(answer.is_given for answer in one)
+        wanted = notice if agrees else None
         assert profile.notice == profile.contact.notice == profile.masked.notice == wanted
     for consent in Consent.objects.select_related("profile"):
         assert consent.person_id == consent.profile.person_id
