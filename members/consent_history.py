@@ -32,21 +32,24 @@ class Stance(StrEnum):
 
 
 STANCES = {
-    Stance.AGREES: _("Agrees. The recipients that the notice names see the kinds it names."),
+    Stance.AGREES: _(
+        "Agrees: where the modes share, the recipients that the notice names see the kinds of "
+        "data that it names."
+    ),
     Stance.AGREES_ELSEWHERE: _("Agrees, by an answer that was given where you do not see it."),
     Stance.SAID_NO: _(
-        "Said no. Nobody but the brand's own people sees this member until the no is taken back "
-        "where it was given, or by an answer to the group."
+        "Said no: consent opens this member to nobody until the no is taken back where it was "
+        "given, or by an answer to the group."
     ),
     Stance.EXPIRED: _("The yes has expired: it opens nothing. The person can be asked again."),
     Stance.MINOR: _(
         "Under 14: only a guardian's yes counts (PIPL art. 31). Until then nothing is opened."
     ),
     Stance.CLOSED_ELSEWHERE: _(
-        "A yes stands here, but a later no that the person gave elsewhere in the group, or to the "
+        "A yes stands here, but a no that the person gave elsewhere in the group, or to the "
         "group, closes every membership. Asking again here would not open it."
     ),
-    Stance.NEVER: _("Has answered no notice here. Nobody but the brand's own people sees them."),
+    Stance.NEVER: _("Has answered no notice here: consent opens this member to nobody."),
 }
 STANCE_TONES = {
     Stance.AGREES: "good",

@@ -97,7 +97,7 @@ def test_a_no_closes_every_membership_and_the_page_says_so(acme, cast, visit, me
     client = visit(cast.brand_manager)
     where = client.post(_page(member), form(what="no", notice=""))["Location"]
     answers_record(tenant=acme)
-    assert "nobody but the brand's own people sees this member" in (
+    assert "consent opens this member to nobody" in (
         client.get(where).content.decode()
     )
     assert (_notice_of(acme, member), _notice_of(acme, sibling)) == (None, None)
