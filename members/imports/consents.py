@@ -190,7 +190,7 @@ class ConsentChunks:
         is_yes = read["answer"][place] == "t"
         notice = read["notice"][place]
         if not field:
-            return next(iter(set(_NAMING) & set(self.columns))), _("The row names no member.")
+            return next(name for name in _NAMING if name in self.columns), _("The row names no member.")
         if member is None:
             return field, unknown_member(cells.shortened(text))
         if member.is_hot or (is_yes and member.holders > 1):
