@@ -9,6 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from brands.changes.drafts import draft_create
+from brands.changes.preview import preview_make
 from brands.models import Store
 from members.tests.pools import fill
 from tenants.context import tenant_transaction
@@ -34,10 +36,15 @@ def _measured(cast, visit, places: dict[str, int]) -> dict[str, int]:
 
 
 @pytest.fixture
-def places(acme) -> dict[str, int]:
-    """Return what stands for {store} in an address."""
+def places(acme, cast) -> dict[str, int]:
+    """Return what stands for {store} and {draft} in an address."""
     with tenant_transaction(acme):
-        return {"store": Store.objects.get(code="tea-1").pk}
+        store = Store.objects.get(code="tea-1")
+        draft = draft_create(
+            acting_user=cast.group_admin, brand=None, mode="fan_max", reason="Spring"
+        )
+    preview_make(tenant=acme, draft_id=draft.pk)
+    return {"store": store.pk, "draft": draft.pk}
 
 
 def test_each_page_makes_as_many_queries_as_written_whatever_the_rows(
