@@ -21,6 +21,7 @@ from brands.services import mode_change
 from brands.wall import scope
 from config.demo import GroupFiles, harbor, journey
 from config.demo.logins import LOGINS, PASSWORD, Login
+from config.demo.mode_story import tell_mode_story
 from members import rollups
 from members.imports.services import import_create, import_run
 from members.models import ImportJob, PoolMetric
@@ -70,6 +71,9 @@ def load_demo(*, progress: Progress, as_is: bool = False) -> None:
         _modes(tenant, plan)
         _imports(tenant, files, progress)
     _people()
+    tell_mode_story(
+        schema_name="journey", asking="hq@journey.example", second="hq2@journey.example"
+    )
 
 
 def _journey_files(folder: Path, progress: Progress, *, as_is: bool) -> GroupFiles:
