@@ -18,6 +18,7 @@ from members.notices import (
     current_sql,
     rule_params,
 )
+from members.overlap.counts import overlaps_differing
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
@@ -110,7 +111,22 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
     ),
     "group figures": (
         "SELECT brand_set, brands::bigint, persons::bigint FROM members_groupmetric",
-        f"SELECT %(group_set)s, brands::bigint, persons::bigint FROM ({rollups.GROUP}) AS x",  # noqa: S608
+        """
+        SELECT %(group_set)s, brands, count(*) FROM (
+            SELECT count(DISTINCT brand_id) AS brands FROM members_profile p
+            WHERE brand_id <> ALL(%(without)s)
+            GROUP BY person_id
+        ) AS person GROUP BY brands
+        """,
+    ),
+    "persons by set of brands": (
+        "SELECT brands, persons::bigint FROM members_overlapcell WHERE persons > 0",
+        """
+        SELECT brands, count(*) FROM (
+            SELECT array_agg(DISTINCT brand_id ORDER BY brand_id) AS brands
+            FROM members_profile GROUP BY person_id
+        ) AS person GROUP BY brands
+        """,
     ),
     "notices on members": (
         "SELECT id, notice_id FROM members_profile",
@@ -195,6 +211,7 @@ def compare(*, tenant: Tenant) -> dict[str, int]:
                 params,
             )
             found[name] = cursor.fetchone()[0]
+        found["overlaps shown"] = overlaps_differing(k=tenant.k)
         cursor.execute(
             "SELECT (SELECT count(*) FROM members_pendingtotal) "
             "+ (SELECT count(*) FROM members_pendingrollup)"

@@ -16,9 +16,9 @@ from brands.modes import Mode
 from brands.selectors import effective_modes
 from brands.services import generation_bump
 from brands.wall import scope
-from brands.wall.visibility import brand_set
 from members import locks
 from members.answer_figures import keep_answers
+from members.overlap.counts import cells_refresh, group_metrics_refresh, overlaps_finish
 from members.staging import stage_query
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -58,13 +58,6 @@ POOL_BUYERS = """
     WHERE is_brand = 1 OR store_id IS NOT NULL
     GROUP BY brand_id, store_id
 """
-GROUP = """
-    SELECT brands, count(*)::integer AS persons FROM (
-        SELECT count(DISTINCT brand_id)::smallint AS brands FROM members_profile p
-        WHERE brand_id <> ALL(%(without)s)
-        GROUP BY person_id
-    ) AS person GROUP BY brands
-"""
 TOTALS = """
     SELECT profile_id, count(*)::integer AS orders, sum(amount)::bigint AS sales,
         min(ordered_at) AS first_order_at, max(ordered_at) AS last_order_at
@@ -83,8 +76,9 @@ class Finished:
 def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
     """Bring totals and roll-ups up to date with the facts; `progress` gets (done, all) steps.
 
-    One transaction: readers see the figures of before or of after. Safe to run at any time and
-    again after a stop: what is pending stays noted until its figures are committed.
+    One transaction, and another one for the overlaps of brands: readers see the figures of before
+    or of after. Safe to run at any time and again after a stop: what is pending stays noted until
+    its figures are committed.
     """
     say = progress or (lambda done, total: None)
     with (
@@ -100,11 +94,13 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
         say(3, _STEPS)
         _finish_pools(cursor)
         say(4, _STEPS)
-        _finish_group(cursor)
+        cells_refresh(cursor)
+        group_metrics_refresh(brands_left_out())
         keep_answers(cursor, tenant=tenant)
         cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
         generation_bump()
-        say(_STEPS, _STEPS)
+    overlaps_finish(tenant=tenant)
+    say(_STEPS, _STEPS)
     return Finished(profiles, days)
 
 
@@ -241,37 +237,14 @@ def _finish_pools(cursor: CursorWrapper) -> None:
 
 
 def group_finish(*, tenant: Tenant) -> None:
-    """Count the group's persons anew, after a change of mode left other brands out."""
-    with (
-        tenant_transaction(tenant),
-        scope.bulk(reason="group figures"),
-        connection.cursor() as cursor,
-    ):
+    """Count persons across brands anew, after a change of mode left other brands out."""
+    with tenant_transaction(tenant), scope.bulk(reason="group figures"):
         locks.hold_rollups()
-        _finish_group(cursor)
+        group_metrics_refresh(brands_left_out())
         generation_bump()
+    overlaps_finish(tenant=tenant)
 
 
 def brands_left_out() -> list[int]:
     """Return the brands that figures of the group leave out now: those in brand-max."""
     return [brand for brand, mode in effective_modes().items() if mode is Mode.BRAND_MAX]
-
-
-def _finish_group(cursor: CursorWrapper) -> None:
-    without = brands_left_out()
-    stage_query(cursor, "reach", GROUP, {"without": without})
-    name = brand_set(without)
-    cursor.execute(
-        "DELETE FROM members_groupmetric m "
-        "WHERE m.brand_set <> %s OR m.brands NOT IN (SELECT brands FROM reach)",
-        [name],
-    )
-    cursor.execute(
-        """
-        INSERT INTO members_groupmetric AS m (brand_set, brands, persons)
-        SELECT %s, brands, persons FROM reach
-        ON CONFLICT (brand_set, brands) DO UPDATE SET persons = excluded.persons
-        WHERE m.persons <> excluded.persons
-        """,
-        [name],
-    )

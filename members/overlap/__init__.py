@@ -1,0 +1,1 @@
+"""Persons that brands share: counted, kept, and shown without giving a small number away."""
