@@ -9,7 +9,7 @@ from celery import shared_task
 
 from members.answer_figures import count_if_stale
 from members.consents.entries import answers_record
-from members.consents.expiry import expiries_close
+from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
@@ -42,8 +42,13 @@ def record_answers() -> int:
 
 @shared_task(name="members.sweep_answers")
 def sweep_answers() -> int:
-    """Record, in every group, the answers that no worker was told of; return how many."""
-    return _in_every_group(lambda tenant: answers_record(tenant=tenant))
+    """Record, in every group, the answers that no worker was told of; return how many.
+
+    Expiries that are overdue are closed as well, since their notices are not in force meanwhile.
+    """
+    return _in_every_group(
+        lambda tenant: answers_record(tenant=tenant) + expiries_catch_up(tenant=tenant)
+    )
 
 
 @shared_task(name="members.expire_answers")

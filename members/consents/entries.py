@@ -9,6 +9,7 @@ import datetime as dt
 import logging
 import uuid
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -173,11 +174,17 @@ def _own_place(
 
 def answers_enqueue() -> None:
     """Ask for `answers_record` once the current transaction is committed."""
+    # Once for however many are handed in together.
+    waiting = (getattr(act, "func", None) for _savepoints, act, _robust in connection.run_on_commit)
+    if _send not in waiting:
+        # An entry that no worker was told of is found by the scheduler.
+        transaction.on_commit(partial(_send, connection.schema_name), robust=True)
+
+
+def _send(schema_name: str) -> None:
     from members.tasks import record_answers
 
-    headers = {"_schema_name": connection.schema_name}
-    # An entry that no worker was told of is found by the scheduler.
-    transaction.on_commit(lambda: record_answers.apply_async(headers=headers), robust=True)
+    record_answers.apply_async(headers={"_schema_name": schema_name})
 
 
 def answers_record(*, tenant: Tenant) -> int:

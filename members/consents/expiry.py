@@ -8,7 +8,8 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from brands.models import Generation
+from brands.models import Generation, Notice
+from brands.selectors import expiries_are_closed
 from brands.services import answers_bump
 from brands.wall import scope
 from members import locks
@@ -60,6 +61,16 @@ def expiries_close(*, tenant: Tenant, until: dt.datetime | None = None) -> int:
                 pk=Generation.ONLY, defaults={"expiries_closed_until": until}
             )
             return closed
+
+
+def expiries_catch_up(*, tenant: Tenant) -> int:
+    """Close what expires where that is overdue, and keeps notices from being in force."""
+    with tenant_transaction(tenant):
+        is_due = (
+            Notice.objects.filter(consent_months__isnull=False).exists()
+            and not expiries_are_closed()
+        )
+    return expiries_close(tenant=tenant) if is_due else 0
 
 
 def _closed_until() -> dt.datetime | None:

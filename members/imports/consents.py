@@ -190,7 +190,8 @@ class ConsentChunks:
         is_yes = read["answer"][place] == "t"
         notice = read["notice"][place]
         if not field:
-            return next(name for name in _NAMING if name in self.columns), _("The row names no member.")
+            first = next(name for name in _NAMING if name in self.columns)
+            return first, _("The row names no member.")
         if member is None:
             return field, unknown_member(cells.shortened(text))
         if member.is_hot or (is_yes and member.holders > 1):

@@ -277,3 +277,17 @@ def test_each_waiting_answer_is_found_without_being_told_of(acme, enter, pools, 
     assert sweep_answers() == 2
     assert opened() == {"TEA-1", "TEA-2"}
     assert sweep_answers() == 0
+
+
+def test_answers_that_are_handed_in_together_are_sent_once(
+    enter, pools, cast, seeing, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks() as sent, seeing(cast.brand_manager) as scope_opened:
+        for number in ("TEA-1", "TEA-2"):
+            answer_enter(
+                visible=scope_opened.visible,
+                what=What.NO,
+                acting_user=cast.brand_manager,
+                member_no=number,
+            )
+    assert len(sent) == 1
