@@ -246,7 +246,7 @@ def _record(entries: Iterable[Any], tenant: Tenant, failed: _Failed) -> None:
         done.append(entry)
         if profile is not None:
             recorded.append((entry, profile))
-    if recorded:
+    if done:
         ledger.keep_persons(profile.person_id for _entry, profile in recorded)
     after = dict(
         Profile.objects.filter(pk__in=[profile.pk for _entry, profile in recorded]).values_list(
@@ -263,10 +263,15 @@ def _record(entries: Iterable[Any], tenant: Tenant, failed: _Failed) -> None:
 
 
 def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
-    """Append one entry to the ledger; return its profile, None where the group has no such one."""
+    """Append one entry to the ledger; return its profile, None where the group has no such one.
+
+    Of an answer to the group neither outcome nor audit depends on what is known of the person.
+    """
     is_to_group = isinstance(entry, GroupConsentEntry)
     profile = _find_of_group(entry) if isinstance(entry, GroupConsentEntry) else _find_own(entry)
-    minor_until = entry.minor_until or (profile.minor_until if profile else None)
+    minor_until = entry.minor_until
+    if minor_until is None and profile is not None and not is_to_group:
+        minor_until = profile.minor_until
     problem = answer_problem(
         notice=entry.answered_notice,
         is_given=entry.what == What.YES,
@@ -276,10 +281,16 @@ def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
     )
     if problem:
         raise AnswerRefused(problem)
+    _audit(entry, profile)
     if profile is None:
         return None
-    if entry.minor_until and entry.minor_until != profile.minor_until:
-        ledger.keep_minor(profile, entry.minor_until)
+    if entry.minor_until and not ledger.keep_minor(profile, entry.minor_until) and not is_to_group:
+        raise AnswerRefused(
+            _(
+                "No contact data is kept of this member, so no birthday either. Nothing was "
+                "recorded. Import the member's contact data first."
+            )
+        )
     said: dict[str, Any] = {
         "at": entry.answered_at,
         "channel": entry.channel,
@@ -300,19 +311,23 @@ def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
             is_by_guardian=entry.is_by_guardian,
             **said,
         )
+    return profile
+
+
+def _audit(entry: ConsentEntry | GroupConsentEntry, profile: Profile | None) -> None:
+    # HQ reads the audit in every mode: it names the brand, not its member; and of an answer to the
+    # group not the brand either, nor whether there is such a person: it might be closed to HQ.
+    of_brand = isinstance(entry, ConsentEntry) and profile is not None
     audit.record(
         acting_user=entry.entered_by,
         action=_ACTIONS[What(entry.what)],
-        # HQ reads the audit in every mode: it names the brand, not its member, and of an answer
-        # to the group not even the brand, which might be closed to HQ.
-        target=entry if is_to_group else profile,
-        target_name=_("Group") if is_to_group else str(profile.brand),
+        target=profile if of_brand else entry,
+        target_name=str(profile.brand) if of_brand and profile else _("Group"),
         changes={
             "notice": ["", entry.answered_notice.version if entry.answered_notice else ""],
             "channel": ["", entry.channel],
         },
     )
-    return profile
 
 
 def _find_own(entry: ConsentEntry) -> Profile:

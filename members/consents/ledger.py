@@ -165,16 +165,9 @@ def _walled(profile: Profile) -> dict[str, object]:
     }
 
 
-def keep_minor(profile: Profile, minor_until: dt.date) -> None:
-    """Keep the day of a member's 14th birthday, as whoever took the answer learnt it."""
-    rows = Contact.objects.filter(profile=profile)
-    if not rows.update(minor_until=minor_until):
-        raise AnswerRefused(
-            _(
-                "No contact data is kept of this member, so no birthday either. Nothing was "
-                "recorded. Import the member's contact data first."
-            )
-        )
+def keep_minor(profile: Profile, minor_until: dt.date) -> bool:
+    """Keep the day of a member's 14th birthday; False where no contact data is kept to hold it."""
+    return bool(Contact.objects.filter(profile=profile).update(minor_until=minor_until))
 
 
 @transaction.atomic

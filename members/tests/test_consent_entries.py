@@ -7,7 +7,7 @@ import pytest
 from django.db import Error, transaction
 from django.utils import timezone
 
-from brands.models import Brand, Notice
+from brands.models import Brand, Generation, Notice
 from brands.modes import Mode
 from brands.services import mode_change
 from brands.wall import scope
@@ -176,12 +176,30 @@ def test_hq_records_answers_to_the_group_and_no_brand_does(
     assert opened() == set()
 
 
-def test_an_answer_to_the_group_does_not_tell_whether_there_is_such_a_member(enter, record, cast):
-    known, unknown = (
-        record(enter(cast.group_admin, What.NO, identity=("phone", number), to_group=True))
-        for number in (phone_of(1), phone_of(77))
-    )
-    assert (known.state, known.outcome) == (unknown.state, unknown.outcome) == ("recorded", "")
+def test_an_answer_to_the_group_does_not_tell_whether_there_is_such_a_member(
+    acme, enter, record, opened, pools, cast
+):
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        child = timezone.now().date() + dt.timedelta(days=9)
+        Contact.objects.filter(profile__member_no="TEA-1").update(minor_until=child)
+
+    def told(number, what):
+        entry = enter(
+            cast.group_admin, what, identity=("phone", number), version="1", to_group=True
+        )
+        entry = record(entry)
+        events = AuditEvent.objects.filter(target_id=str(entry.pk))
+        with tenant_transaction(acme):
+            answers = Generation.objects.get().answers
+        return entry.state, entry.outcome, list(events.values_list("target_name")), answers
+
+    *told_of_child, first = told(phone_of(1), What.YES)
+    *told_of_nobody, second = told(phone_of(77), What.YES)
+    assert told_of_child == told_of_nobody
+    assert told_of_child[0] == "recorded"
+    assert (second - first, opened()) == (1, set())
+    assert told(phone_of(2), What.YES)[:-1] == tuple(told_of_nobody)
+    assert opened() == {"TEA-2", "BAKERY-2"}
 
 
 def test_what_cannot_be_recorded_is_refused_in_words_at_once_or_by_the_job(
