@@ -10,7 +10,7 @@ WITH_SERVICES := $(PY) -m config.embedded run
 
 export PORT
 
-.PHONY: help demo demo-check demo-reset test lint check bench messages clean
+.PHONY: help demo demo-check demo-reset test lint check mutants bench messages clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ check: .venv ## Check the system, migrations, translations, types and layers
 		$(PY) manage.py catalogues --check; \
 		$(PY) -m mypy'
 	$(PY) -m pytest config/tests/test_layers.py
+
+mutants: .venv ## Break the wall of every table in every way and show what told it
+	@exec $(PY) -m pytest brands/tests/test_wall_mutants.py -s $(ARGS)
 
 bench: .venv ## Run every benchmark
 	@exec $(PY) -m benchmarks $(ARGS)

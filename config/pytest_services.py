@@ -58,7 +58,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Remember what was skipped."""
     if report.skipped and not hasattr(report, "wasxfail"):
-        _skipped.append(report.nodeid)
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        _skipped.append(f"{report.nodeid}: {reason}")
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
@@ -75,9 +76,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name the skipped tests that made the run fail."""
-    if os.environ.get("SLUICE_NO_SKIPS") and _skipped:
-        terminalreporter.section("skipped, which fails this run (SLUICE_NO_SKIPS)", red=True)
+    """Name every skipped test and why, in every run: what was skipped was not shown."""
+    if _skipped:
+        fails = (
+            ", which fails this run (SLUICE_NO_SKIPS)" if os.environ.get("SLUICE_NO_SKIPS") else ""
+        )
+        terminalreporter.section(f"SKIPPED, so not shown{fails}", red=True, bold=True)
         for name in _skipped:
             terminalreporter.line(name)
 

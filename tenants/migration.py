@@ -15,11 +15,29 @@ from tenants.context import tenant_transaction
 from tenants.models import Tenant
 from tenants.provisioning import schema_parts, tenant_models
 
-# Public tables that the app role may only add to, or only read.
-_APPEND_ONLY = {"tenants_auditevent"}
-# Appending moves the audit's end on, and a token may be revoked; nothing is ever taken away.
-_UNDELETED = {"tenants_apitoken", "tenants_audithead", "tenants_auditcheck"}
-_READ_ONLY = {"django_migrations", "django_content_type"}
+# What the app role may do with a public table beyond reading it; a table not named here it reads.
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+# Grants, contracts and people end; nobody takes them away. Old hand-offs go in a job.
+_KEPT = "SELECT, INSERT, UPDATE"
+_PUBLIC = {
+    "account_emailaddress": _ALL,
+    "account_emailconfirmation": _ALL,
+    "django_session": _ALL,
+    "mfa_authenticator": _ALL,
+    "tenants_domain": _ALL,
+    "tenants_auditevent": "SELECT, INSERT",
+    "tenants_audithead": _KEPT,
+    "tenants_auditcheck": _KEPT,
+    "tenants_apitoken": _KEPT,
+    "tenants_engagement": _KEPT,
+    "tenants_grant": _KEPT,
+    "tenants_handoff": _KEPT,
+    "tenants_serviceprovider": _KEPT,
+    "tenants_tenant": _KEPT,
+    "tenants_user": _KEPT,
+}
+# Who writes a schedule has the owner's workers do it.
+_OWNERS = "django_celery_beat_"
 
 
 def public_privileges() -> list[str]:
@@ -34,18 +52,10 @@ def public_privileges() -> list[str]:
     tables.add(MigrationRecorder.Migration._meta.db_table)
     lines = [f"GRANT USAGE ON SCHEMA public TO {role};"]
     for table in sorted(tables):
-        if table in _READ_ONLY:
-            granted = "SELECT"
-        elif table in _APPEND_ONLY:
-            granted = "SELECT, INSERT"
-        elif table in _UNDELETED:
-            granted = "SELECT, INSERT, UPDATE"
-        else:
-            granted = "SELECT, INSERT, UPDATE, DELETE"
-        lines += [
-            f'REVOKE ALL ON public."{table}" FROM {role};',
-            f'GRANT {granted} ON public."{table}" TO {role};',
-        ]
+        lines.append(f'REVOKE ALL ON public."{table}" FROM {role};')
+        if not table.startswith(_OWNERS):
+            granted = _PUBLIC.get(table, "SELECT")
+            lines.append(f'GRANT {granted} ON public."{table}" TO {role};')
     return lines
 
 

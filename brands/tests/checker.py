@@ -10,10 +10,12 @@ import psycopg
 from django.conf import settings
 from django.db import Error, models
 
+from brands.models.privileges import OWNER_ONLY
 from brands.tests import oracle, wall_rows
 from brands.wall import scope
 from brands.wall.models import Walled
 from brands.wall.visibility import brand_set
+from tenants.provisioning import tenant_models
 
 # What each table of a group may be used for by the app role, where it is walled or the owner's.
 WRITABLE = {
@@ -21,7 +23,11 @@ WRITABLE = {
     "members_consententry": {"SELECT", "INSERT"},
     "members_groupconsententry": {"SELECT", "INSERT"},
 }
-_OWNERS_OWN = ("members_person", "members_identity", "members_identitylink", "members_personmerge")
+_OWNERS_OWN = tuple(
+    model._meta.db_table
+    for model in tenant_models()
+    if getattr(model, "app_privileges", None) == OWNER_ONLY
+)
 _PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
 _KINDS = frozenset({"profile", "contact", "activity"})
 

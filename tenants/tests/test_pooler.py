@@ -49,7 +49,10 @@ def _free_port() -> int:
 def pooler(groups) -> Iterator[dict[str, object]]:
     """Start a PgBouncer with two server connections in front of the tests' database."""
     if _PGBOUNCER is None:
-        pytest.skip("PgBouncer is missing. Install it: apt-get install pgbouncer")
+        pytest.skip(
+            "PgBouncer is missing, so NOTHING shows that a pooled connection carries no group's "
+            "path or scope to another. Install it (apt-get install pgbouncer) and run this again."
+        )
     # Not pytest's own folder, which is closed to everyone but the person who runs the tests.
     with tempfile.TemporaryDirectory() as folder:
         yield from _running_pooler(Path(folder))
