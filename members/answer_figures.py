@@ -57,11 +57,7 @@ _STANDINGS = """
     GROUP BY 1, 2, 3
 """
 # What other figures tell of a brand's people, from which these could be taken away.
-_TOLD = """
-    SELECT brand_id, count(*)::integer, (count(*) FILTER (WHERE is_member))::integer,
-        count(DISTINCT person_id)::integer
-    FROM members_profile p GROUP BY brand_id
-"""
+_TOLD = "SELECT brand_id, members, persons FROM members_poolmetric WHERE store_id IS NULL"
 
 
 @dataclass(frozen=True)
@@ -148,9 +144,10 @@ def _counted(
     for brand_id, state, notice_id, people in cursor.fetchall():
         cells[brand_id].append(Cell(state, notice_id, people))
     cursor.execute(_TOLD)
+    totals = {brand_id: sum(cell.people for cell in found) for brand_id, found in cells.items()}
     beside: dict[int, tuple[int, ...]] = {
-        brand_id: (abs(people - members), abs(people - persons))
-        for brand_id, people, members, persons in cursor.fetchall()
+        brand_id: tuple(abs(totals.get(brand_id, 0) - told) for told in others)
+        for brand_id, *others in cursor.fetchall()
     }
     return cells, beside
 

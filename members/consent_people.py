@@ -72,8 +72,27 @@ def lacking(brand: Brand, *, need: Need, why: str = "") -> QuerySet:
     if why == WORDS:
         return rows.exclude(notice=None).exclude(notice_id__in=doing)
     if why in WHYS:
-        return rows.filter(WHYS[State(why)], notice=None)
+        rows = rows.filter(WHYS[State(why)], notice=None)
+        # Few beside those who never answered: found by their answers, not among all members.
+        few = _few(brand, why)
+        return rows if few is None else rows.filter(pk__in=few)
     return rows.filter(Q(notice=None) | ~Q(notice_id__in=doing))
+
+
+def _few(brand: Brand, why: str) -> QuerySet | None:
+    """Return the numbers of all members who may lack a notice for this reason; None: most."""
+    if why == State.WITHDRAWN:
+        return Consent.objects.filter(brand_id=brand.pk, is_given=False).values("profile_id")
+    if why == State.EXPIRED:
+        # Each answer carries the notice that its member has now.
+        return Consent.objects.filter(brand_id=brand.pk, is_given=True, notice=None).values(
+            "profile_id"
+        )
+    if why == State.MINOR:
+        return Contact.objects.filter(
+            brand_id=brand.pk, minor_until__gt=timezone.localdate()
+        ).values("profile_id")
+    return None
 
 
 def _answers_here() -> QuerySet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from brands.changes.locks import hold_decisions
-from brands.models import Brand, Store
+from brands.models import Brand, ModeChange, Store
+from brands.modes import Mode
+from brands.services.modes import ModeUnchanged, mode_before, mode_change
 from tenants import audit
 from tenants.connection import connection
 from tenants.models import Grant, User
@@ -95,6 +98,16 @@ def brand_leave(*, brand: Brand, leaving: Leaving, acting_user: User | None) -> 
     brand.save(update_fields=["left_at", "left_to", "left_contact"])
     for grant in grants_at(brand):
         grant_end(grant=grant, acting_user=acting_user, at=brand.left_at, reason=_("Brand left"))
+    # The wall needs no decision to close it; the history shows one, and the figures across brands
+    # are counted without it once it is effective.
+    with suppress(ModeUnchanged):
+        mode_change(
+            mode=Mode.BRAND_MAX,
+            brand=brand,
+            effective_at=brand.left_at,
+            acting_user=acting_user,
+            reason=_("The brand leaves the group"),
+        )
     audit.record(
         acting_user=acting_user,
         action="brand.leave",
@@ -127,6 +140,17 @@ def brand_stay(*, brand: Brand, acting_user: User | None) -> Brand:
             )
         )
     before = brand.left_at
+    closing = ModeChange.objects.filter(brand=brand, effective_at=before).order_by("-pk").first()
+    if closing is not None and closing.mode == Mode.BRAND_MAX:
+        with suppress(ModeUnchanged):
+            mode_change(
+                mode=mode_before(closing),
+                brand=brand,
+                effective_at=before,
+                acting_user=acting_user,
+                reason=_("The brand stays with the group"),
+                undoes=closing,
+            )
     brand.left_at, brand.left_to, brand.left_contact = None, "", ""
     brand.save(update_fields=["left_at", "left_to", "left_contact"])
     audit.record(

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
-from brands.models import Brand
+from brands.models import Brand, ModeFollowUp
 from brands.modes import Mode
 from brands.places import grant_places
 from brands.selectors import effective_modes, notice_terms, viewer_of, visible_for_grant
@@ -63,6 +63,10 @@ def test_it_is_sharer_and_recipient_before_and_neither_after(tea, acme, cast):
 def test_no_decision_opens_it_again_and_nobody_is_let_in(tea, acme, cast):
     brand_leave(brand=tea, leaving=SOLD, acting_user=cast.group_admin)
     assert effective_modes()[tea.pk] is Mode.BRAND_MAX
+    # Figures across brands are counted anew without it.
+    assert ModeFollowUp.objects.filter(change__brand=tea, due_at__lte=timezone.now()).exists()
+    mode_change(mode=Mode.FAN_MAX, brand=tea, acting_user=cast.group_admin)
+    assert effective_modes()[tea.pk] is Mode.BRAND_MAX
     assert "tea" not in {place.code for place in grant_places()}
     assert "bakery" in {place.code for place in grant_places()}
 
@@ -84,6 +88,7 @@ def test_it_is_called_off_before_its_day_and_not_after(tea, acme, cast):
     brand_stay(brand=tea, acting_user=cast.group_admin)
     tea.refresh_from_db()
     assert tea.left_at is None
+    assert effective_modes(at=later)[tea.pk] is Mode.FAN_MAX
     with pytest.raises(LeavingRefused, match="not leaving"):
         brand_stay(brand=tea, acting_user=cast.group_admin)
     brand_leave(brand=tea, leaving=SOLD, acting_user=cast.group_admin)
