@@ -118,6 +118,11 @@ class Contact(Walled):
                 condition=models.Q(email_key__isnull=False),
                 name="members_contact_email",
             ),
+            models.Index(
+                fields=["brand", "minor_until"],
+                condition=models.Q(minor_until__isnull=False),
+                name="members_contact_minor",
+            ),
         ]
 
     def __str__(self) -> str:
