@@ -47,6 +47,9 @@ class Viewed:
     lines: list[Line]
     opened: Figure
     closed: Figure
+    # The kinds that change, and for each brand what opens and closes of each.
+    kinds: list[str] = field(default_factory=list)
+    by_brand: list[tuple[str, list[tuple[Figure, Figure]]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -121,35 +124,67 @@ def _viewers(cells: Iterable[dict[str, Any]], names: dict[int, str]) -> list[Vie
     for cell in cells:
         by_side[cell["side"]].append(cell)
     found = []
-    for side, rows in by_side.items():
-        # HQ reads brand by brand. For a sibling the brands that change alike are one line.
+    for side, given in by_side.items():
+        rows = _without_masks(given) if side is None else given
+        # Brands that change alike are one line.
         alike: dict[tuple, list[dict[str, Any]]] = defaultdict(list)
         for row in rows:
-            key = (row["kind"], row["before"], row["after"], row["brand"] if side is None else 0)
-            alike[key].append(row)
-        lines = [
-            Line(
-                kind=str(words.KINDS[Kind(kind)]),
-                brands=[names[row["brand"]] for row in group],
-                before=str(words.SIGHTS[Sight(was)]),
-                after=str(words.SIGHTS[Sight(will)]),
-                opens=any(row["opens"] for row in group),
-                closes=any(row["closes"] for row in group),
-                opened=total(row["opened"] for row in group),
-                closed=total(row["closed"] for row in group),
-            )
-            for (kind, was, will, _brand), group in alike.items()
-        ]
-        order = [str(words.KINDS[kind]) for kind in Kind]
-        lines.sort(key=lambda line: order.index(line.kind))
+            alike[row["kind"], row["before"], row["after"]].append(row)
+        kinds = [kind for kind in Kind if any(row["kind"] == kind for row in rows)]
         found.append(
             Viewed(
                 viewer=_("HQ") if side is None else names[side],
                 is_hq=side is None,
-                lines=lines,
+                lines=[
+                    _line(group, names)
+                    for kind in kinds
+                    for key, group in alike.items()
+                    if key[0] == kind
+                ],
                 opened=total(row["opened"] for row in rows),
                 closed=total(row["closed"] for row in rows),
+                kinds=[str(words.KINDS[kind]) for kind in kinds],
+                by_brand=_by_brand(rows, kinds, names),
             )
+        )
+    return found
+
+
+def _without_masks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out masked contact data where contact data itself opens and closes with it."""
+    contact = {
+        (row["brand"], row["before"], row["after"]) for row in rows if row["kind"] == Kind.CONTACT
+    }
+    return [
+        row
+        for row in rows
+        if row["kind"] != Kind.MASKED or (row["brand"], row["before"], row["after"]) not in contact
+    ]
+
+
+def _line(rows: list[dict[str, Any]], names: dict[int, str]) -> Line:
+    return Line(
+        kind=str(words.KINDS[Kind(rows[0]["kind"])]),
+        brands=[names[row["brand"]] for row in rows],
+        before=str(words.SIGHTS[Sight(rows[0]["before"])]),
+        after=str(words.SIGHTS[Sight(rows[0]["after"])]),
+        opens=any(row["opens"] for row in rows),
+        closes=any(row["closes"] for row in rows),
+        opened=total(row["opened"] for row in rows),
+        closed=total(row["closed"] for row in rows),
+    )
+
+
+def _by_brand(
+    rows: list[dict[str, Any]], kinds: list[Kind], names: dict[int, str]
+) -> list[tuple[str, list[tuple[Figure, Figure]]]]:
+    cells = {(row["brand"], row["kind"]): row for row in rows}
+    nothing = {"opened": 0, "closed": 0}
+    found = []
+    for brand in dict.fromkeys(row["brand"] for row in rows):
+        of_kinds = [cells.get((brand, kind), nothing) for kind in kinds]
+        found.append(
+            (names[brand], [(figure(one["opened"]), figure(one["closed"])) for one in of_kinds])
         )
     return found
 
