@@ -126,6 +126,8 @@ _OTHERWISE = {
     "imports/<int:job_id>/rejected/",
     "imports/new/",
     "imports/<int:job_id>/columns/",
+    # A file is its asker's alone.
+    "exports/<uuid:export_id>/",
 }
 
 
