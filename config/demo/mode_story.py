@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
 from django.utils.translation import override
 
 from brands.changes import drafts
@@ -47,8 +48,8 @@ def tell_mode_story(*, schema_name: str, asking: str, second: str) -> None:
             return
         closed = Brand.objects.filter(mode_changes__mode=Mode.BRAND_MAX).order_by("code").first()
     asker, approver = (_acting(tenant, email) for email in (asking, second))
-    # People write in English here; pages translate their own words only.
-    with override("en"):
+    # People write in English here; pages translate their own words only. Days are the group's.
+    with override("en"), timezone.override(tenant.time_zone):
         if closed is not None:
             _closed_again(tenant, closed, asker, approver)
         # Counted anew first: it would make the preview of the waiting draft an old one.
