@@ -13,7 +13,7 @@ from brands.models import Brand
 from brands.wall import scope
 from members.imports.pipeline import import_run
 from members.imports.services import import_create
-from members.models import ImportJob, Profile
+from members.models import ImportJob, Person, Profile
 from tenants.context import tenant_transaction
 from tenants.models import AuditEvent
 
@@ -83,6 +83,24 @@ def test_a_manager_uploads_maps_and_watches_a_file(acme, upload, settings, cast)
     assert [path.name for path in kept] == [f"rejected-{job.pk}.csv"]
     actions = AuditEvent.objects.filter(user=cast.brand_manager).values_list("action", flat=True)
     assert {"import.create", "import.start"} <= set(actions)
+
+
+def test_a_manager_imports_answers_to_notices(acme, upload):
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        tea = Brand.objects.get(code="tea")
+        Profile.objects.create(brand=tea, person=Person.objects.create(), member_no="M1")
+    client, response = upload(
+        "会员号,同意,告知版本,同意时间\nM1,是,1,2026-02-01\n", kind="consents"
+    )
+    job = job_of(acme)
+    assert set(job.mapping) == {"member_no", "answer", "notice", "answered_at"}
+    columns = {"column-0": "member_no", "column-1": "answer", "column-2": "notice"}
+    refused = client.post(response.url, columns)
+    assert "no column for" in refused.content.decode()
+    started = client.post(response.url, {**columns, "column-3": "answered_at"})
+    job = import_run(tenant=acme, job_id=job.pk)
+    assert (job.state, job.rows_created) == ("done", 1)
+    assert "Import of answers to notices" in client.get(started.url).content.decode()
 
 
 @pytest.mark.parametrize(
