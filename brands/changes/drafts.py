@@ -14,7 +14,7 @@ from brands.changes.errors import DraftRefused
 from brands.changes.locks import hold_decisions
 from brands.changes.preview import SILENCE
 from brands.formatting import moment
-from brands.models import Brand, ImpactAssessment, ModeChange, ModeDraft, ModePreview
+from brands.models import Brand, ImpactAssessment, ModeChange, ModeDraft, ModePreview, about
 from brands.modes import Mode
 from brands.selectors import brand_overrides, group_mode
 from brands.services import ModeUnchanged, mode_change
@@ -29,7 +29,7 @@ State = ModeDraft.State
 
 def newest_decision(brand_id: int | None) -> ModeChange | None:
     """Return the decision made last for a brand, or for the group, effective or not."""
-    return ModeChange.objects.filter(brand_id=brand_id).order_by("-id").first()
+    return ModeChange.objects.filter(about(brand_id)).order_by("-id").first()
 
 
 def latest_preview(draft: ModeDraft) -> ModePreview | None:
@@ -229,7 +229,7 @@ def draft_approve(
 def overtake(change: ModeChange, acting_user: User) -> None:
     """Close every other open draft for the brand, or the group, that a decision was made for."""
     others = ModeDraft.objects.filter(
-        brand_id=change.brand_id, state__in=[State.DRAFT, State.SUBMITTED]
+        about(change.brand_id), state__in=[State.DRAFT, State.SUBMITTED]
     )
     for other in others.select_for_update(no_key=True):
         _overtaken(other, change, acting_user)
@@ -332,13 +332,12 @@ def require_admin(acting_user: User) -> Grant:
     Held until the end of the transaction: who takes the grant away waits, or is waited for.
     """
     acting = acting_user.acting_grant
-    tenant = connection.tenant
     held = (
         Grant.objects.current()
         .filter(
-            pk=acting.pk if acting else None,
+            pk=(acting.pk if acting else None) or 0,
             user=acting_user,
-            tenant_id=getattr(tenant, "pk", None),
+            tenant__schema_name=connection.schema_name,
             role=Role.HQ_ADMIN,
         )
         .select_related("user")

@@ -103,7 +103,7 @@ def _closed() -> frozenset[int]:
 
 
 def _language(tenant: Tenant, draft: ModeDraft) -> str:
-    user = User.objects.filter(pk=draft.requested_by_id).first()
+    user = User.objects.filter(pk=draft.requested_by_id or 0).first()
     return (user.language if user else "") or tenant.locale
 
 

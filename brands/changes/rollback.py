@@ -15,7 +15,7 @@ from brands.changes.errors import DraftRefused
 from brands.changes.locks import hold_decisions
 from brands.changes.worlds import worlds
 from brands.formatting import moment
-from brands.models import ModeChange, ModeDraft
+from brands.models import ModeChange, ModeDraft, about
 from brands.modes import Mode
 from brands.services import mode_before, mode_change
 from tenants import audit
@@ -48,7 +48,7 @@ class Undoing:
 
 def last_standing(brand_id: int | None) -> ModeChange | None:
     """Return the last decision for a brand, or the group, that was not called off."""
-    rows = ModeChange.objects.filter(brand_id=brand_id)
+    rows = ModeChange.objects.filter(about(brand_id))
     call_offs = rows.filter(undoes__effective_at=F("effective_at"))
     return (
         rows.select_related("brand")

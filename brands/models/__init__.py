@@ -1,6 +1,12 @@
 """A group's hierarchy, its channel accounts, its mode and its notices."""
 
-from brands.models.decisions import ImpactAssessment, ModeChange, ModeDraft, ModeFollowUp
+from brands.models.decisions import (
+    ImpactAssessment,
+    ModeChange,
+    ModeDraft,
+    ModeFollowUp,
+    about,
+)
 from brands.models.figures import Generation
 from brands.models.hierarchy import (
     Brand,
@@ -38,5 +44,6 @@ __all__ = [
     "NoticeEnding",
     "SharingRecord",
     "Store",
+    "about",
     "code_validator",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import cast
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from brands.models.hierarchy import Brand
@@ -15,7 +17,12 @@ from brands.models.privileges import APPEND_ONLY, KEPT
 from brands.modes import Mode
 
 
-def _person(words: object) -> models.ForeignKey:
+def about(brand_id: int | None) -> Q:
+    """Return the filter for what is about a brand, or about the group where there is none."""
+    return Q(brand=None) if brand_id is None else Q(brand=brand_id)
+
+
+def _person(words: Promise) -> models.ForeignKey:
     # People live in the public schema, which no constraint of a group's schema may reach.
     return models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -23,7 +30,7 @@ def _person(words: object) -> models.ForeignKey:
         null=True,
         db_constraint=False,
         related_name="+",
-        verbose_name=words,
+        verbose_name=cast(str, words),
     )
 
 

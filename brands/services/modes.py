@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from brands.changes.locks import hold_decisions
-from brands.models import Brand, ModeChange, ModeDraft, ModeFollowUp
+from brands.models import Brand, ModeChange, ModeDraft, ModeFollowUp, about
 from brands.modes import Mode
 from brands.selectors import brand_overrides, group_mode
 from brands.tasks import follow_up_enqueue
@@ -101,7 +101,7 @@ def _call_off_again(change: ModeChange, acting_user: User | None) -> None:
     Decided now, another mode holds before it: without this the old one would come back by itself.
     """
     later = ModeChange.objects.filter(
-        brand_id=change.brand_id, effective_at__gt=change.effective_at
+        about(change.brand_id), effective_at__gt=change.effective_at
     ).order_by("effective_at", "-id")
     last_at = None
     for row in later.select_related("undoes"):
@@ -123,7 +123,7 @@ def _call_off_again(change: ModeChange, acting_user: User | None) -> None:
 def mode_before(change: ModeChange) -> str:
     """Return what held for the change's brand, or the group, until it: what taking it back sets."""
     former = (
-        ModeChange.objects.filter(brand_id=change.brand_id)
+        ModeChange.objects.filter(about(change.brand_id))
         .filter(effective_at__lte=change.effective_at)
         .exclude(pk=change.pk)
         .exclude(undoes=change)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -126,18 +127,17 @@ def draft_preview(request: GroupRequest, draft_id: int) -> HttpResponse:
     """Show the preview's part of the page (GET), or ask for a new preview (POST)."""
     found = _draft(draft_id)
     if request.method == "POST":
-        return _asked_anew(request, found)
+        if not request.user.has_perm(MAY_ACT):
+            raise Http404
+        return _step(
+            request, found, lambda: drafts.preview_ask(draft=found, acting_user=request.user)
+        )
     context = _previewed(request, found)
     response = render(request, "brands/_mode_preview.html", context)
     if context["is_done"] and request.headers.get("HX-Request"):
         # What the preview makes possible stands further down the page.
         response["HX-Refresh"] = "true"
     return response
-
-
-@permission_required(MAY_ACT)
-def _asked_anew(request: GroupRequest, found: ModeDraft) -> HttpResponse:
-    return _step(request, found, lambda: drafts.preview_ask(draft=found, acting_user=request.user))
 
 
 @permission_required(MAY_ACT)
@@ -156,10 +156,10 @@ def assessment(request: GroupRequest, draft_id: int) -> HttpResponse:
                 messages.success(request, _("Kept, unfinished."))
                 return redirect("brands:mode_draft", found.pk)
             if form.is_valid():
-                text = dict(form.cleaned_data)
-                years = text.pop("years")
+                written = dict(form.cleaned_data)
+                years: int = written.pop("years")
                 drafts.assessment_finish(
-                    draft=found, acting_user=request.user, text=text, years=years
+                    draft=found, acting_user=request.user, text=written, years=years
                 )
                 return redirect("brands:mode_draft", found.pk)
         except DraftRefused as error:
@@ -184,7 +184,7 @@ def assessment_document(request: GroupRequest, assessment_id: int) -> HttpRespon
         ],
         "recipients": [name or _("HQ") for name in found.recipients],
         "mode": dict(ModeDraft._meta.get_field("mode").flatchoices).get(found.asked.get("mode")),
-        "effective_at": timezone.datetime.fromisoformat(asked_at) if asked_at else None,
+        "effective_at": dt.datetime.fromisoformat(asked_at) if asked_at else None,
         "is_whole": digest_of(found) == found.digest,
     }
     return render(request, "brands/mode_assessment.html", context)
