@@ -121,6 +121,8 @@ class WithoutContact(logging.Formatter):
 
 def _argument(value: object) -> object:
     """Return an argument of a message; an exception, or Celery's wrapper of one, by its name."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_argument(item) for item in value]
     wrapped = getattr(value, "exception", None)
     error = wrapped if isinstance(wrapped, BaseException) else value
     return named(error) if isinstance(error, BaseException) else value

@@ -282,22 +282,39 @@ def superuser() -> Iterator[psycopg.Cursor]:
         session.rollback()
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "ALTER ROLE {app} BYPASSRLS",
-        "ALTER ROLE {app} SUPERUSER",
-        "ALTER TABLE members_contact OWNER TO {app}",
-        "REVOKE {app} FROM {owner}; GRANT {owner} TO {app}",
-        "ALTER ROLE {whole} BYPASSRLS",
-        "ALTER TABLE members_contact OWNER TO {whole}",
-        "REVOKE {app} FROM {owner}; GRANT {owner} TO {whole}",
-    ],
+# What opens every table at once, and what opens one.
+ROLES_BROKEN = (
+    "ALTER ROLE {app} BYPASSRLS",
+    "ALTER ROLE {app} SUPERUSER",
+    "REVOKE {app} FROM {owner}; GRANT {owner} TO {app}",
+    "ALTER ROLE {whole} BYPASSRLS",
+    "REVOKE {app} FROM {owner}; GRANT {owner} TO {whole}",
 )
-def test_a_role_that_steps_over_the_wall_is_told(db, superuser, sql):
-    owner = connection.settings_dict["USER"]
-    assert next(wall_violations(superuser), None) is None
+OWNERS_BROKEN = (
+    "ALTER TABLE {table} OWNER TO {app}",
+    "ALTER TABLE {table} OWNER TO {whole}",
+)
+
+
+def test_a_role_that_steps_over_the_wall_is_told_by_every_table(db, superuser):
+    names = {"app": APP, "owner": connection.settings_dict["USER"], "whole": WHOLE}
+    broken = [(sql.format(**names), wall_rows.all_models()) for sql in ROLES_BROKEN]
+    broken += [
+        (sql.format(table=model._meta.db_table, **names), [model])
+        for sql in OWNERS_BROKEN
+        for model in wall_rows.all_models()
+    ]
+    alive = []
     assert catalogue.differences(superuser, ["acme"]) == []
-    superuser.execute(sql.format(app=APP, owner=owner, whole=WHOLE))
-    assert catalogue.differences(superuser, ["acme"]) != []
-    assert next(wall_violations(superuser), None) is not None
+    assert next(wall_violations(superuser), None) is None
+    for sql, models in broken:
+        for model in models:
+            superuser.execute(f"SAVEPOINT mutant; {sql}")
+            if next(wall_violations(superuser, [model]), None) is None:
+                alive.append(f"{model._meta.db_table}: {sql}")
+            superuser.execute("ROLLBACK TO SAVEPOINT mutant; RELEASE SAVEPOINT mutant")
+        superuser.execute(f"SAVEPOINT mutant; {sql}")
+        if catalogue.differences(superuser, ["acme"]) == []:
+            alive.append(f"catalogue: {sql}")
+        superuser.execute("ROLLBACK TO SAVEPOINT mutant; RELEASE SAVEPOINT mutant")
+    assert alive == []

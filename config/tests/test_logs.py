@@ -308,6 +308,7 @@ def test_an_exception_given_as_an_argument_is_named_alone(stream):
     log.warning("row %s failed: %s", 17, ValueError(ALL))
     log.warning("%d rows, %s", 3, {"exc": ValueError(ALL)}["exc"])
     log.warning(ValueError(ALL))
+    log.warning("errors: %s", [ValueError(ALL), (KeyError(ALL),)])
     assert clean(stream.getvalue())
-    assert stream.getvalue().count("ValueError (its words") == 3
+    assert stream.getvalue().count("ValueError (its words") == 4
     assert "row 17 failed" in stream.getvalue()
