@@ -148,5 +148,5 @@ def overview(brands: Iterable[Brand], facts: Facts) -> list[Overview]:
                 )
             )
             kinds.append((seen(kind, decide(hq, brand.pk, kind, modes, terms)), shares))
-        found.append(Overview(brand, modes[brand.pk].label, tuple(kinds)))
+        found.append(Overview(brand, str(modes[brand.pk].label), tuple(kinds)))
     return found

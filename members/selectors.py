@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Sum
 
 from brands import dashboard
 from brands.modes import Mode
-from brands.wall.visibility import FEWEST_AVERAGED, Kind, Sight, Visible
+from brands.wall.visibility import FEWEST_AVERAGED, Kind, Reason, Sight, Visible
 from members import contacts
 from members.keys import group_keys
 from members.models import Consent, Contact, MaskedContact, Order, OrderLine, PoolMetric, Profile
@@ -33,6 +33,10 @@ class Seen:
     figures_only: int
     averages_only: int
     is_hq: bool
+    # HQ looks as another role: of its rows, those that HQ sees.
+    is_look: bool = False
+    # Some of those rows cannot be told from the others, so none of them is shown.
+    is_untold: bool = False
 
 
 def seen(visible: Visible) -> Seen:
@@ -46,7 +50,9 @@ def _seen(visible: Visible) -> Seen:
     pools = PoolMetric.objects.filter(brand_id__in=profile.all_brands, store_id=None)
     members = dict(pools.values_list("brand_id", "members"))
     own_store = None
-    if viewer.stores:
+    # Of its own a brand sees all; HQ that looks as the brand may not.
+    own = viewer.brands & profile.all_brands if viewer.is_looked_as else viewer.brands
+    if profile.stores if viewer.is_looked_as else viewer.stores:
         own_store = PoolMetric.objects.filter(store_id__in=viewer.stores).aggregate(
             total=Sum("members", default=0)
         )["total"]
@@ -62,7 +68,7 @@ def _seen(visible: Visible) -> Seen:
     modes = set(visible.modes.values()) if viewer.is_hq else own_modes
     return Seen(
         modes=tuple(mode for mode in Mode if mode in modes),
-        own=sum(members.get(pk, 0) for pk in viewer.brands) if viewer.brands else None,
+        own=sum(members.get(pk, 0) for pk in own) if own else None,
         own_store=own_store,
         pseudonymous=sum(members.get(pk, 0) for pk in pseudonymous),
         pseudonymous_brands=len(pseudonymous),
@@ -72,6 +78,10 @@ def _seen(visible: Visible) -> Seen:
         # Of too few brands no average is shown, so none is claimed.
         averages_only=averaged if averaged >= FEWEST_AVERAGED else 0,
         is_hq=viewer.is_hq,
+        is_look=viewer.is_looked_as,
+        is_untold=any(
+            visible.cell(pk, Kind.PROFILE).reason is Reason.NOT_TOLD_APART for pk in visible.modes
+        ),
     )
 
 

@@ -84,13 +84,14 @@ def fields(
             state = "masked" if value else "empty"
             found.append(Field(name, str(label), value, state, reason, Kind.MASKED))
         else:
-            found.append(
-                Field(name, str(label), "", "hidden", _why_hidden(clear, mask), clear.kind)
-            )
+            reason = _why_hidden(clear, mask, masked)
+            found.append(Field(name, str(label), "", "hidden", reason, clear.kind))
     return found
 
 
-def _why_hidden(clear: Answer, mask: Answer) -> str:
+def _why_hidden(clear: Answer, mask: Answer, masked: MaskedContact | None) -> str:
+    if masked is not None:
+        return _("Name, phone and e-mail alone are shown masked.")
     if clear.cell.sight is Sight.CONSENTED:
         return _("This person has not agreed that you receive contact data.")
     if clear.is_open:

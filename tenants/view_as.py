@@ -25,6 +25,7 @@ from tenants import audit
 from tenants.models import Engagement, Grant, Tenant, User
 from tenants.requests import SluiceRequest
 from tenants.roles import LEVELS, PERMISSIONS, Level, Role
+from tenants.sites import group_site
 
 SESSION_KEY = "view_as"
 MINUTES = 15
@@ -123,7 +124,9 @@ def current(request: SluiceRequest) -> Looking | None:
 
 def refusal(request: SluiceRequest) -> HttpResponse:
     """Say that nothing is changed and no file is given out while HQ looks as another role."""
-    return render(request, "tenants/looking_refused.html", {"title": _("Only looking")}, status=403)
+    # The admin brings its frame itself, which a page of ours in its place has to do as well.
+    context = {**group_site.each_context(request), "title": _("Only looking")}
+    return render(request, "tenants/looking_refused.html", context, status=403)
 
 
 def ended(*, user: User, looking: Looking) -> None:

@@ -79,15 +79,15 @@ def _line(line: Line, facts: Facts, own: frozenset[int] | None) -> Content:
     if own is not None and line.brand_id not in own:
         # With whom else a sibling shared is not this brand's business.
         recipients = [one for one in recipients if one in own]
-    change = facts.decision(line.brand_id, at=line.since)
-    is_told = change is not None and (own is None or change.brand_id in {None, *own})
+    of = {change.pk: change.brand_id for change in facts.decisions}
+    is_told = line.decision is not None and (own is None or of[line.decision] in {None, *own})
     return {
         "brand": line.brand_id,
         "recipients": recipients,
         "kinds": [kind.value for kind in line.kinds],
         "sight": line.sight.value,
         "mode": str(facts.modes(at=line.since)[line.brand_id]),
-        "decision": change.pk if change is not None and is_told else None,
+        "decision": line.decision if is_told else None,
         "notices": sorted(line.notices),
         "since": _moment(line.since),
         "until": _moment(line.until),

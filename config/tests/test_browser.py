@@ -19,6 +19,7 @@ from urllib.parse import urlparse
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from brands.models import Brand, Notice, Store
@@ -278,10 +279,36 @@ def test_a_switch_of_mode_opens_names_to_hq_and_closes_them_again(site, log_in, 
         assert "G***" not in names()
 
 
+def test_a_sharing_record_prints_without_the_frame_around_it(site, log_in):
+    page = log_in("hq")
+    today = timezone.localdate()
+    page.goto(site.address(f"/sharing-records/draft/?first={today}&last={today}"))
+    page.get_by_role("button", name="Issue it").click()
+    page.wait_for_url("**/sharing-records/1/")
+    expect(page.get_by_text("says what was issued")).to_be_visible()
+    page.emulate_media(media="print")
+    expect(page.get_by_role("heading", name="1. What was shared")).to_be_visible()
+    expect(page.get_by_text("Tea House").first).to_be_visible()
+    for part in ("#nav-sidebar", "#header-inner", ".s-breadcrumbs"):
+        expect(page.locator(part).first).to_be_hidden()
+    printed = page.pdf(prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF")
+    assert printed.count(b"/Type /Page\n") <= 4
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_scrolls_sideways_on_a_phone(site, log_in, scheme):
     page = log_in("tea", viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    for path in ("/", "/members/", "/imports/", "/imports/new/", "/mode/", "/visibility/"):
+    ask = "/visibility/?who=me&of=tea&kind=contact"
+    for path in (
+        "/",
+        "/members/",
+        "/imports/",
+        "/imports/new/",
+        "/mode/",
+        ask,
+        "/sharing-records/",
+    ):
         page.goto(site.address(path))
         page.wait_for_load_state("networkidle")
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
