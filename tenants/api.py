@@ -106,15 +106,12 @@ class TokenThrottle(SimpleRateThrottle):
         return self.cache_format % {"scope": self.scope, "ident": token.pk} if token else None
 
 
-def problem(
-    status: int, detail: str = "", *, headers: dict[str, str] | None = None, **more: Any
-) -> JsonResponse:
+def problem(status: int) -> JsonResponse:
     """Return a refusal that a program can tell apart and a person can read."""
     return JsonResponse(
-        problem_body(status, detail, **more),
+        problem_body(status),
         status=status,
         content_type=PROBLEM,
-        headers=headers,
         json_dumps_params={"ensure_ascii": False},
     )
 

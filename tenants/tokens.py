@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from tenants import audit
 from tenants.models import ApiToken, Grant, Tenant, TokenAction, User
-from tenants.roles import HQ_ROLES, PERMISSIONS, Role
+from tenants.roles import PERMISSIONS, Role
 
 PREFIX = "slc_"
 _PREFIX_SHOWN = 10
@@ -194,8 +194,3 @@ def token_find(*, text: str, tenant: Tenant) -> ApiToken | None:
         unnoted = Q(last_used_at=None) | Q(last_used_at__lt=now - _USE_NOTED_EVERY)
         ApiToken.objects.filter(unnoted, pk=token.pk).update(last_used_at=now)
     return token
-
-
-def is_group_token(token: ApiToken) -> bool:
-    """Tell whether a token acts for the group itself."""
-    return Role(token.grant.role) in HQ_ROLES

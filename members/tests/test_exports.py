@@ -364,6 +364,23 @@ def test_phones_are_written_as_they_are_dialled(acme, cast, export, pools):
     assert row["E-mail"] == "'+a@b.example"
 
 
+def test_looking_as_a_role_nothing_is_exported_and_no_token_made(acme, cast, visit, export, pools):
+    job = export(cast.brand_manager)
+    client = visit(cast.group_admin)
+    with tenant_transaction(acme):
+        tea = Brand.objects.get(code="tea")
+    client.post("/view-as/", {"role": "brand_manager", "place": tea.pk, "engagement": ""})
+    assert "Tea House" in client.get("/members/").content.decode()
+    assert "nothing is exported" in client.get("/exports/new/").content.decode()
+    assert "no token is made" in client.get("/tokens/").content.decode()
+    assert client.get(f"/exports/{job.pk}/").status_code == 404
+    for address in ("/exports/new/", f"/exports/{job.pk}/file/", "/tokens/"):
+        assert client.post(address, {"name": "x"}).status_code == 403
+    assert client.get("/api/v1/").status_code == 401
+    with tenant_transaction(acme):
+        assert ExportJob.objects.count() == 1
+
+
 def test_a_file_that_lost_its_list_is_not_handed_out(acme, cast, visit, export, pools):
     job = export(cast.group_admin)
     files.marks_of(job.path).unlink()
