@@ -183,3 +183,26 @@ def test_the_gap_says_who_agreed_to_too_little_and_who_is_covered(
     with seeing(cast.group_admin) as opened:
         gap = consent_gap(opened.visible, mode=Mode.MEMBER_MAX)
         assert {(one.covered, one.to_ask) for one in gap.rows if one.people} == {(6, 0)}
+
+
+def test_progress_is_told_day_by_day_of_brands_told_in_full(acme, standing, seeing, cast, switch):
+    standing("tea", given=11, never=12)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        AnswerMetric.objects.update(day=timezone.localdate() - dt.timedelta(days=9))
+        profile = Profile.objects.filter(notice=None).first()
+        consent_record(
+            profile=profile, notice=Notice.objects.get(), is_given=True, acting_user=None
+        )
+    assert count_if_stale(tenant=acme) > 0
+
+    def lines(mode: Mode) -> list[list[int]] | None:
+        switch(mode)
+        with seeing(cast.group_admin) as opened:
+            chart = consent_gap(opened.visible, mode=Mode.FAN_MAX).chart
+        return chart and [series["values"] for series in chart["series"]]
+
+    assert lines(Mode.FAN_MAX) == [[11, 12], [23, 23]]
+    # Two days of merged figures could be taken away from each other.
+    assert lines(Mode.BRAND_MAX) is None
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert AnswerMetric.objects.filter(is_merged=True).values("day").distinct().count() == 1
