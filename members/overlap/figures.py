@@ -66,6 +66,9 @@ def shared(world: World) -> dict[Brands, int]:
 
 
 def largest(world: World, most: int, *, least: int = 1) -> dict[Brands, int]:
-    """Return the sets of brands with the most persons in exactly these, in their order."""
-    ordered = sorted(world.items(), key=lambda one: (-one[1], len(one[0]), sorted(one[0])))
+    """Return the sets of brands with the most persons in exactly these, in their order.
+
+    Single brands fill up what sets of two and more leave.
+    """
+    ordered = sorted(world.items(), key=lambda one: (len(one[0]) == 1, -one[1], sorted(one[0])))
     return {brands: persons for brands, persons in ordered[:most] if persons >= max(least, 1)}

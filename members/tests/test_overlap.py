@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
-from brands.models import Brand, Store
+from brands.models import Brand
 from brands.modes import Mode
 from brands.wall import scope
 from members.figures import compare
-from members.models import BrandOverlap, GroupOverlap, Measure, OverlapCell
-from members.overlap.counts import RENEWED_AFTER, overlaps_finish
+from members.models import BrandOverlap, GroupOverlap, Measure, OverlapCell, Person, Profile
+from members.overlap.counts import overlaps_finish
 from members.overlap.shown import overview
-from members.rollups import group_finish
-from members.tests.pools import fill
+from members.rollups import finish_pending, group_finish
 from tenants.context import tenant_transaction
 
-LATER = RENEWED_AFTER + dt.timedelta(hours=1)
+
+def join(tenant, **numbers: Iterable[int]) -> None:
+    """Make the persons of these numbers members of brands, and bring the figures up to date."""
+    with tenant_transaction(tenant), scope.bulk(reason="test"):
+        for code, persons in numbers.items():
+            brand = Brand.objects.get(code=code)
+            Person.objects.bulk_create([Person(pk=n) for n in persons], ignore_conflicts=True)
+            Profile.objects.bulk_create(
+                Profile(brand=brand, person_id=n, member_no=f"{code}-{n}") for n in persons
+            )
+    finish_pending(tenant=tenant)
 
 
 @pytest.fixture
 def filled(acme):
     """Give acme tea 1–60, bakery 21–80 (40 shared), spa 58–62 and 101–140 (few shared)."""
-    fill(acme, "tea", members=60, orders=0)
-    fill(acme, "bakery", members=60, orders=0, first=21)
-    fill(acme, "spa", members=5, orders=0, first=58)
-    fill(acme, "spa", members=40, orders=0, first=101)
+    join(acme, tea=range(1, 61), bakery=range(21, 81), spa=[*range(58, 63), *range(101, 141)])
     return acme
 
 
@@ -99,8 +105,7 @@ def test_hq_is_shown_no_small_overlap_of_a_brand_in_brand_max_and_none_to_work_i
     assert sets_seen(cast.group_admin) == {}
     assert sets_seen(cast.group_admin, is_open=True) == {"bakery+tea": 40, "tea": 20, "bakery": 20}
     # The positive twin: many shared persons are shown.
-    fill(filled, "spa", members=8, orders=0, first=65)
-    fill(filled, "spa", members=15, orders=0, first=30)
+    join(filled, spa=[*range(65, 73), *range(30, 45)])
     finish(filled, hours=25)
     pairs = shared_by(cast.group_admin)
     assert (pairs["spa+tea"], pairs["bakery+spa"]) == (18, 28)
@@ -111,20 +116,20 @@ def test_hq_is_shown_no_small_overlap_of_a_brand_in_brand_max_and_none_to_work_i
 def test_figures_of_a_closed_brand_stand_still_until_many_persons_changed_and_a_day_went_by(
     filled, cast, shared_by, switch
 ):
-    fill(filled, "spa", members=30, orders=0, first=1)
+    join(filled, spa=range(1, 31))
     switch(Mode.BRAND_MAX, "spa")
     finish(filled)
     assert shared_by(cast.group_admin)["spa+tea"] == 33
     # One person more, a week later: not to be seen by the difference.
-    fill(filled, "spa", members=1, orders=0, first=31)
+    join(filled, spa=range(31, 32))
     finish(filled, days=7)
     assert shared_by(cast.group_admin)["spa+tea"] == 33
     # Many, but at once.
-    fill(filled, "spa", members=12, orders=0, first=32)
+    join(filled, spa=range(32, 44))
     finish(filled)
     assert shared_by(cast.group_admin)["spa+tea"] == 33
     # Of brands that are not in brand-max HQ sees every person as they come.
-    fill(filled, "bakery", members=1, orders=0, first=1)
+    join(filled, bakery=range(1, 2))
     assert shared_by(cast.group_admin)["bakery+tea"] == 41
     assert not any(compare(tenant=filled).values())
     finish(filled, days=2)
@@ -133,7 +138,7 @@ def test_figures_of_a_closed_brand_stand_still_until_many_persons_changed_and_a_
 
 
 def test_a_larger_k_takes_back_what_became_small(filled, cast, shared_by, switch):
-    fill(filled, "spa", members=9, orders=0, first=1)
+    join(filled, spa=range(1, 10))
     switch(Mode.BRAND_MAX, "spa")
     finish(filled)
     assert shared_by(cast.group_admin)["spa+tea"] == 12
@@ -238,11 +243,9 @@ def test_who_has_nothing_to_compare_is_told_why(acme, cast, visit, switch):
 def test_any_number_of_brands_fits_the_structure(in_acme):
     with scope.bulk(reason="test"):
         Brand.objects.bulk_create(
-            [Brand(code=f"more-{number}", name=f"More {number}") for number in range(70)]
+            [Brand(code=f"more{number}", name=f"More {number}") for number in range(70)]
         )
-    for code in ("more-0", "more-69"):
-        Store.objects.create(brand=Brand.objects.get(code=code), code=f"{code}-1", name=code)
-        fill(in_acme, code, members=3, orders=0)
-    with scope.bulk(reason="test"), connection.cursor() as cursor:
-        cursor.execute("SELECT cardinality(brands), persons FROM members_overlapcell")
-        assert cursor.fetchall() == [(2, 3)]
+    join(in_acme, more0=range(1, 4), more69=range(1, 4))
+    with scope.bulk(reason="test"):
+        found = OverlapCell.objects.values_list("brands__len", "persons")
+        assert list(found) == [(2, 3)]
