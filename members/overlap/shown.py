@@ -154,7 +154,7 @@ def _of_brands(brands: Mapping[int, Brand], visible: Visible) -> list[Section]:
     sections = []
     for within, rows in sorted(found.items(), key=lambda one: (one[0] != own, sorted(one[0]))):
         # Among one's own brands in every mode; with others only between brands in fan-max.
-        if within != own and not (within == fans and own & fans):
+        if within != own and (within != fans or not own & fans or fans <= own):
             continue
         mine = own & within
         shared, exactly = _read(rows)
