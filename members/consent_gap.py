@@ -118,10 +118,21 @@ class Gap:
     rows: tuple[BrandGap, ...]
     counted_at: dt.datetime | None
     answers_since: int
-    chart: dict[str, object] | None = None
+    # Day, covered and all members, of the brands that are told in full.
+    days: tuple[tuple[dt.date, int, int], ...] = ()
     # A notice that would do for every brand, or what one would have to name.
     notice: Notice | None = None
     wanted_brands: tuple[Brand, ...] = ()
+
+    @property
+    def chart(self) -> dict[str, object] | None:
+        """Return what the chart draws: how many were covered, day by day."""
+        return days_chart(_("Covered"), [(day, covered) for day, covered, _all in self.days])
+
+    @property
+    def untold(self) -> int:
+        """Return of how many it is not told how they stand, of the brands that are told."""
+        return sum(row.untold for row in self.rows if row.is_told)
 
     @property
     def covered(self) -> int:
@@ -225,7 +236,7 @@ def consent_gap(
         rows=rows,
         counted_at=max((row.counted_at for row in every), default=None),
         answers_since=max(0, _answers() - max((row.answers for row in every), default=0)),
-        chart=_chart(visible, needs, terms),
+        days=_days(visible, needs, terms),
         notice=_newest(whole, terms.values(), titles),
         wanted_brands=tuple(Brand.objects.filter(pk__in=whole.brands).order_by("code")),
     )
@@ -283,14 +294,13 @@ def _answers() -> int:
     return found.first() or 0
 
 
-def _chart(
+def _days(
     visible: Visible, needs: Mapping[int, Need], terms: Mapping[int, NoticeTerms]
-) -> dict[str, object] | None:
+) -> tuple[tuple[dt.date, int, int], ...]:
     """Return covered and all members day by day, of the brands that are told in full."""
     whole = [pk for pk, is_merged in told_brands(visible).items() if not is_merged and pk in needs]
-    since = timezone.localdate() - dt.timedelta(days=SERIES_DAYS)
     rows = (
-        AnswerMetric.objects.filter(brand_id__in=whole, is_merged=False, day__gte=since)
+        AnswerMetric.objects.filter(brand_id__in=whole, is_merged=False, day__gte=first_day())
         .values_list("day", "brand_id", "state", "answered_notice_id")
         .annotate(total=Sum("people"))
         .order_by("day")
@@ -302,14 +312,21 @@ def _chart(
         meets = state == State.GIVEN and _counts(notice_id, need, terms)
         sums[0] += people if need.is_nothing or meets else 0
         sums[1] += people
-    if len(days) < 2:
+    return tuple((day, covered, every) for day, (covered, every) in days.items())
+
+
+def first_day() -> dt.date:
+    """Return the first day that charts of answers show."""
+    return timezone.localdate() - dt.timedelta(days=SERIES_DAYS)
+
+
+def days_chart(name: str, points: list[tuple[dt.date, int]]) -> dict[str, object] | None:
+    """Return what a chart of one line over days draws; None of a single day."""
+    if len(points) < 2:
         return None
     return {
         "kind": "line",
         "unit": "count",
-        "labels": [day.isoformat() for day in days],
-        "series": [
-            {"name": _("Covered"), "values": [covered for covered, _all in days.values()]},
-            {"name": _("All members"), "values": [every for _covered, every in days.values()]},
-        ],
+        "labels": [day.isoformat() for day, _people in points],
+        "series": [{"name": name, "values": [people for _day, people in points]}],
     }

@@ -195,14 +195,15 @@ def test_progress_is_told_day_by_day_of_brands_told_in_full(acme, standing, seei
         )
     assert count_if_stale(tenant=acme) > 0
 
-    def lines(mode: Mode) -> list[list[int]] | None:
+    def days(mode: Mode) -> list[tuple[int, int]]:
         switch(mode)
         with seeing(cast.group_admin) as opened:
-            chart = consent_gap(opened.visible, mode=Mode.FAN_MAX).chart
-        return chart and [series["values"] for series in chart["series"]]
+            gap = consent_gap(opened.visible, mode=Mode.FAN_MAX)
+        assert bool(gap.chart) == bool(gap.days)
+        return [(covered, every) for _day, covered, every in gap.days]
 
-    assert lines(Mode.FAN_MAX) == [[11, 12], [23, 23]]
+    assert days(Mode.FAN_MAX) == [(11, 23), (12, 23)]
     # Two days of merged figures could be taken away from each other.
-    assert lines(Mode.BRAND_MAX) is None
+    assert days(Mode.BRAND_MAX) == []
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert AnswerMetric.objects.filter(is_merged=True).values("day").distinct().count() == 1

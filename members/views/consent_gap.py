@@ -7,7 +7,6 @@ import datetime as dt
 from django.db.models import Sum
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -19,9 +18,10 @@ from brands.wall.visibility import Kind
 from members.consent_forms import GapForm
 from members.consent_gap import (
     ALL_KINDS,
-    SERIES_DAYS,
     State,
     consent_gap,
+    days_chart,
+    first_day,
     latest_figures,
     modes_wished,
     need_of,
@@ -41,11 +41,13 @@ def consents(request: GroupRequest) -> HttpResponse:
     """Show how members stand to the notices, what was answered last, and what waits."""
     visible = request.visible
     sees_answers = request.user.has_perm("members.view_consent")
+    agreeing = _agreeing(request)
     context = {
         "title": _("Consents"),
         "notices": notice_facts(),
         "brands": _by_brand(request),
-        "chart": _standing_chart(request),
+        "days": agreeing,
+        "chart": days_chart(_("Agree"), agreeing),
         "sees_answers": sees_answers,
         "answers": list(
             Consent.objects.select_related("profile", "brand", "answered_notice").order_by("-pk")[
@@ -83,34 +85,16 @@ def _by_brand(request: GroupRequest) -> list[tuple[Brand, dict[str, int | None]]
     return found
 
 
-def _standing_chart(request: GroupRequest) -> dict[str, object] | None:
-    """Return, day by day, who agrees and who said no, of the brands that are told in full."""
+def _agreeing(request: GroupRequest) -> list[tuple[dt.date, int]]:
+    """Return, day by day, how many agree, of the brands that are told in full."""
     told = told_brands(request.visible)
-    since = timezone.localdate() - dt.timedelta(days=SERIES_DAYS)
-    rows = (
-        AnswerMetric.objects.filter(
-            brand_id__in=[pk for pk, is_merged in told.items() if not is_merged],
-            is_merged=False,
-            day__gte=since,
-        )
-        .values_list("day", "state")
-        .annotate(total=Sum("people"))
-        .order_by("day")
+    rows = AnswerMetric.objects.filter(
+        brand_id__in=[pk for pk, is_merged in told.items() if not is_merged],
+        is_merged=False,
+        state=State.GIVEN,
+        day__gte=first_day(),
     )
-    days: dict[dt.date, dict[str, int]] = {}
-    for day, state, people in rows:
-        days.setdefault(day, {})[state] = people
-    if len(days) < 2:
-        return None
-    return {
-        "kind": "line",
-        "unit": "count",
-        "labels": [day.isoformat() for day in days],
-        "series": [
-            {"name": str(state.label), "values": [found.get(state, 0) for found in days.values()]}
-            for state in (State.GIVEN, State.WITHDRAWN, State.EXPIRED)
-        ],
-    }
+    return list(rows.values_list("day").annotate(total=Sum("people")).order_by("day"))
 
 
 def _asked(request: GroupRequest) -> tuple[Mode, Brand | None, frozenset[Kind]]:
