@@ -187,3 +187,22 @@ def count_if_stale(*, tenant: Tenant) -> int:
         if not is_stale(today=today):
             return 0
     return count_answers(tenant=tenant)
+
+
+def answers_differing(cursor: CursorWrapper, *, tenant: Tenant) -> int:
+    """Return how many figures of today are not what the facts say; 0 where they are to be counted.
+
+    In the caller's transaction, in a bulk scope.
+    """
+    today = timezone.now().astimezone(ZoneInfo(tenant.time_zone)).date()
+    if is_stale(today=today):
+        return 0
+    rows = AnswerMetric.objects.filter(day=today, is_merged=False)
+    kept = set(rows.values_list("brand_id", "state", "answered_notice_id", "people"))
+    cells, _beside = _counted(cursor, today)
+    facts = {
+        (brand_id, cell.state, cell.notice_id, cell.people)
+        for brand_id, found in cells.items()
+        for cell in found
+    }
+    return len(kept ^ facts)
