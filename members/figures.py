@@ -10,6 +10,7 @@ from brands.models import Brand
 from brands.wall import scope
 from brands.wall.visibility import brand_set
 from members import rollups
+from members.answer_figures import answers_differing
 from members.notices import (
     OBJECTING,
     STORED_ANSWERS,
@@ -212,6 +213,7 @@ def compare(*, tenant: Tenant) -> dict[str, int]:
             )
             found[name] = cursor.fetchone()[0]
         found["overlaps shown"] = overlaps_differing(k=tenant.k)
+        found["figures of answers"] = answers_differing(cursor, tenant=tenant)
         cursor.execute(
             "SELECT (SELECT count(*) FROM members_pendingtotal) "
             "+ (SELECT count(*) FROM members_pendingrollup)"
