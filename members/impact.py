@@ -53,9 +53,7 @@ def _group(tenant: Tenant, say: registry.Say) -> None:
 def persons_by_notices() -> list[tuple[int, frozenset[int], int]]:
     """Return (brand, notices agreed to in its profiles, persons), each person once per brand."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT DISTINCT notice_id FROM members_profile WHERE notice_id IS NOT NULL ORDER BY 1"
-        )
+        cursor.execute("SELECT id FROM brands_notice ORDER BY id")
         ids = [pk for (pk,) in cursor.fetchall()]
         width = max(len(ids), 1)
         bits = [f"{1 << place:0{width}b}" for place in range(len(ids))]

@@ -11,6 +11,7 @@ from brands.modes import Mode
 from brands.wall.visibility import Cell, Kind, NoticeTerms, Sight, Viewer, decide
 
 Modes = Mapping[int, Mode]
+_ROWLESS = frozenset({Sight.NONE, Sight.AVERAGES})
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Difference:
     def closes(self) -> bool:
         """Tell whether the side may no longer see what it may see before."""
         return not is_within(self.before, self.after)
+
+    @property
+    def opens_rows(self) -> bool:
+        """Tell whether what opens may hold rows: averages are none."""
+        return self.opens and self.after.sight not in _ROWLESS
+
+    @property
+    def closes_rows(self) -> bool:
+        """Tell whether what closes may hold rows."""
+        return self.closes and self.before.sight not in _ROWLESS
 
 
 @dataclass(frozen=True)

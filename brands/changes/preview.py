@@ -202,8 +202,9 @@ def _cells(different: list[Difference], cutter: Cutter) -> Iterable[dict[str, An
             "after": str(one.after.sight),
             "opens": one.opens,
             "closes": one.closes,
-            "opened": cutter.kept(opened, one.brand_id) if one.opens else 0,
-            "closed": cutter.kept(closed, one.brand_id) if one.closes else 0,
+            # None at all where the table itself shows no row, whatever the brand holds.
+            "opened": cutter.kept(opened, one.brand_id) if one.opens_rows else 0,
+            "closed": cutter.kept(closed, one.brand_id) if one.closes_rows else 0,
         }
 
 
