@@ -27,11 +27,7 @@ from config.tests.secrets_planted import (
     SECRETS,
     told,
 )
-from config.tests.test_urls_matrix import (  # noqa: F401 - fixtures
-    enter,
-    objects,
-    routes,
-)
+from config.tests.test_urls_matrix import routes
 from config.tests.url_matrix import GROUP
 from members.models import Profile
 from members.tasks import expire_answers
@@ -136,8 +132,8 @@ SEARCHED = ("members/", "admin/search/", "admin/brands/guide/", "admin/brands/st
 
 
 def test_no_search_tells_a_sibling_of_a_member_and_no_page_hq_in_brand_max(
-    objects,  # noqa: F811
-    enter,  # noqa: F811
+    objects,
+    enter,
     acme,
 ):
     """Every page in member-max is read by `test_urls_matrix`; here are searches, and brand-max."""
@@ -207,7 +203,7 @@ def test_what_commands_print_names_no_member(objects, acme, tmp_path):
     assert "tea" in said[("figures", "acme")]
 
 
-def test_a_job_gives_nobody_its_rows(objects, acme, enter):  # noqa: F811
+def test_a_job_gives_nobody_its_rows(objects, acme, enter):
     """What runs as the owner in the background changes nothing of who reads the member."""
     with tenant_transaction(acme), scope.bulk(reason="test"):
         before = Profile.objects.get(member_no=MEMBER_NO).notice_id

@@ -289,7 +289,7 @@ def test_the_command_says_what_it_cannot_do(acme, words, said):
 def test_the_app_role_seals_the_end_and_takes_nothing_away(cast, seeing, rows_of, acme):
     with seeing(cast.group_admin):
         audit.record(acting_user=cast.group_admin, action="test")
-        assert rows_of("SELECT current_user") == [("sluice_app",)]
+        assert rows_of("SELECT current_user <> session_user") == [(True,)]
         for table in ("tenants_audithead", "tenants_auditcheck", "tenants_auditevent"):
             for privilege, has in (("DELETE", False), ("TRUNCATE", False), ("INSERT", True)):
                 asked = "SELECT has_table_privilege(%s, %s)"

@@ -17,14 +17,14 @@ DELETED_BY_THE_WEB = {
 }
 
 
-@pytest.fixture
-def may(db, rows_of) -> dict[str, set[str]]:
-    """Return public table → what the app role may do with it."""
+@pytest.fixture(params=["APP_ROLE", "WHOLE_ROLE"])
+def may(request, db, rows_of) -> dict[str, set[str]]:
+    """Return public table → what the role may do with it that a scope drops to."""
     rows = rows_of(
         "SELECT c.relname, a FROM pg_class c, unnest(%s::text[]) a "
         "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') "
         "AND has_table_privilege(%s, c.oid, a)",
-        [list(ACTS), settings.APP_ROLE],
+        [list(ACTS), getattr(settings, request.param) or settings.APP_ROLE],
     )
     found: dict[str, set[str]] = {}
     for table, act in rows:
