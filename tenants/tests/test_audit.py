@@ -23,7 +23,8 @@ def run(sql):
 def test_the_app_role_adds_and_reads_events(cast, as_app_role, rows_of):
     audit.record(acting_user=cast.group_admin, action="test")
     assert rows_of(
-        "SELECT current_user <> session_user, action FROM tenants_auditevent ORDER BY id DESC LIMIT 1"
+        "SELECT current_user <> session_user, action "
+        "FROM tenants_auditevent ORDER BY id DESC LIMIT 1"
     ) == [(True, "test")]
 
 
