@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.http import http_date
 from hypothesis import given, settings
 
 from brands.facts import facts
@@ -192,6 +193,20 @@ def test_no_answer_is_kept_by_a_browser_or_compared_by_a_tag(cast, visit):
         assert set(answer["Cache-Control"].split(", ")) == {"private", "no-store"}
         assert "ETag" not in answer
         assert "Last-Modified" not in answer
+
+
+def test_a_page_kept_from_before_a_switch_is_never_said_to_be_still_good(cast, visit, acme):
+    client, path = visit(cast.group_admin), "/visibility/?who=hq&of=tea&kind=profile"
+    assert "Member-maximizing" in client.get(path).content.decode()
+    with tenant_transaction(acme):
+        mode_change(mode="brand_max", acting_user=None)
+    asked = {
+        "if-none-match": "*",
+        "if-modified-since": http_date((timezone.now() + dt.timedelta(hours=1)).timestamp()),
+    }
+    again = client.get(path, headers=asked)
+    assert again.status_code == 200
+    assert "HQ sees figures without small cells, and no person" in again.content.decode()
 
 
 def test_the_table_asks_as_little_of_thirty_brands_as_of_six(cast, visit, acme, settings):

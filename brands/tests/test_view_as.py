@@ -366,6 +366,12 @@ def test_a_look_through_a_contract_sees_what_the_contract_lets(looking, cast, ac
     client = looking("brand_manager", "tea", contract)
     page = client.get("/visibility/").content.decode()
     assert "Through the contract with Provider" in page
+    asked = "/visibility/?who=me&of=tea&kind=contact"
+    assert "contract does not include contact data" in client.get(asked).content.decode()
+    # Without the contract it is HQ's own limit that is told.
+    without = looking("brand_manager", "tea").get(asked).content.decode()
+    assert "contract does not include contact data" not in without
+    assert "no contact data and no orders" in " ".join(without.split())
     Engagement.objects.update(ends_on=timezone.now().date() - dt.timedelta(days=1))
     page = client.get("/members/").content.decode()
     assert "contract that you looked through has ended" in page
