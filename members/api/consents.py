@@ -16,7 +16,7 @@ from brands.models import Brand, Notice
 from members import selectors
 from members.api.serializers import AnswerSerializer
 from members.api.views import Body, GroupView
-from members.consents.entries import answer_enter
+from members.consents.entries import answer_enter, answers_enqueue
 from members.consents.ledger import AnswerRefused
 from members.models import Consent, ConsentEntry, Entry, GroupConsentEntry, Profile
 from tenants.api import PROBLEM, problem_body
@@ -73,6 +73,7 @@ class ConsentsView(GroupView):
         taken = sum("entry" in result for result in results)
         body = {"taken": taken, "refused": len(results) - taken, "answers": results}
         if taken:
+            answers_enqueue()
             return Response(body, status=202)
         detail = _("None of the answers was taken. “answers” says why.")
         return Response(problem_body(422, detail, **body), status=422, content_type=PROBLEM)
@@ -136,6 +137,7 @@ class ConsentsView(GroupView):
             minor_until=answer.get("minor_until"),
             to_group=answer["to_group"],
             request_key=answer.get("key"),
+            tells_worker=False,
         )
 
 

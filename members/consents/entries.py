@@ -67,13 +67,15 @@ def answer_enter(
     minor_until: dt.date | None = None,
     to_group: bool = False,
     request_key: uuid.UUID | None = None,
+    tells_worker: bool = True,
 ) -> Entry:
     """Hand an answer in, in a viewer's scope; a worker records it once this is committed.
 
     The member is a PROFILE that the viewer sees, a number of a brand, or an IDENTITY: its kind and
     its text, as `("phone", "13800138000")`. A brand or a store answers for members of its own; HQ
-    only for the group itself (TO_GROUP). The same REQUEST_KEY twice is one entry. Raises
-    AnswerRefused with the reason in words, as far as it is known here.
+    only for the group itself (TO_GROUP). The same REQUEST_KEY twice is one entry. Who hands in many
+    tells the worker once, by `answers_enqueue`. Raises AnswerRefused with the reason in words, as
+    far as it is known here.
     """
     if profile is None and not member_no and identity is None:
         raise AnswerRefused(_("Nothing was recorded: say which member answered."))
@@ -120,7 +122,8 @@ def answer_enter(
         entry, _is_new = ConsentEntry.objects.get_or_create(
             request_key=request_key, brand_id=place[0], defaults={"store_id": place[1], **fields}
         )
-    answers_enqueue()
+    if tells_worker:
+        answers_enqueue()
     return entry
 
 

@@ -201,6 +201,17 @@ def test_a_batch_that_is_none_is_refused_whole(tea, acme):
         assert not ConsentEntry.objects.exists()
 
 
+def test_a_batch_tells_the_worker_once(tea, pools, monkeypatch, django_capture_on_commit_callbacks):
+    told = []
+    monkeypatch.setattr(
+        "members.tasks.record_answers.apply_async",
+        lambda *args, headers, **kwargs: told.append(headers["_schema_name"]),
+    )
+    with django_capture_on_commit_callbacks(execute=True):
+        send(tea, *({"profile": pk, "answer": "no"} for pk in pools["tea"]))
+    assert told == ["acme"]
+
+
 def test_the_same_batch_twice_is_recorded_once(acme, tea, pools):
     answers = [{"profile": pk, "answer": "no", "key": str(uuid.uuid4())} for pk in pools["tea"]]
     first, second = send(tea, *answers).json(), send(tea, *answers).json()
