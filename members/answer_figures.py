@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from brands.models import Brand, Generation
@@ -111,11 +112,23 @@ def keep_answers(cursor: CursorWrapper, *, tenant: Tenant) -> int:
                 )
                 for cell in shown
             ]
+    if _same(rows, AnswerMetric.objects.filter(Q(day=today) | Q(is_merged=True))):
+        return len(rows)
     # Of the merged ones only the last: two days apart would be a small cell again.
-    AnswerMetric.objects.filter(day=today).delete()
-    AnswerMetric.objects.filter(is_merged=True).delete()
+    AnswerMetric.objects.filter(Q(day=today) | Q(is_merged=True)).delete()
     AnswerMetric.objects.bulk_create(rows)
     return len(rows)
+
+
+def _same(rows: list[AnswerMetric], kept: QuerySet[AnswerMetric]) -> bool:
+    """Tell whether the rows are kept already, but for when they were counted."""
+    names = [
+        *("brand_id", "day", "state", "answered_notice_id", "people"),
+        *("is_merged", "smallest_count", "answers"),
+    ]
+    return {tuple(getattr(row, name) for name in names) for row in rows} == set(
+        kept.values_list(*names)
+    )
 
 
 def _answers() -> int:

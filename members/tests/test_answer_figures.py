@@ -14,7 +14,9 @@ from brands.modes import Mode
 from brands.wall import scope
 from members.answer_figures import Cell, State, count_answers, count_if_stale, merged
 from members.consent_gap import consent_gap, latest_figures, standing_answers
+from members.figures import compare
 from members.models import AnswerMetric, Contact, Person, Profile
+from members.rollups import finish_pending
 from members.services import consent_record, consent_withdraw
 from tenants.context import tenant_transaction
 
@@ -207,3 +209,13 @@ def test_progress_is_told_day_by_day_of_brands_told_in_full(acme, standing, seei
     assert days(Mode.BRAND_MAX) == []
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert AnswerMetric.objects.filter(is_merged=True).values("day").distinct().count() == 1
+
+
+def test_a_figure_that_is_not_what_the_facts_say_is_found(acme, standing):
+    standing("tea", given=2, never=3)
+    finish_pending(tenant=acme)
+    assert not any(compare(tenant=acme).values())
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        AnswerMetric.objects.filter(state="never", is_merged=False).update(people=4)
+    differing = {name: number for name, number in compare(tenant=acme).items() if number}
+    assert differing == {"figures of answers": 2}
