@@ -120,11 +120,21 @@ class Share:
 
 @dataclass(frozen=True)
 class Overview:
-    """Be one brand in the group's table: for each kind what HQ sees, and how many siblings what."""
+    """Be brands alike in the group's table: for each kind what HQ and how many siblings see."""
 
-    brand: Brand
+    brands: tuple[Brand, ...]
     mode: str
     kinds: tuple[tuple[Seen, tuple[Share, ...]], ...]
+
+    @property
+    def first(self) -> tuple[Brand, ...]:
+        """Return the brands that are named at once."""
+        return self.brands if len(self.brands) <= NAMES_SHOWN + 1 else self.brands[:NAMES_SHOWN]
+
+    @property
+    def rest(self) -> tuple[Brand, ...]:
+        """Return the brands that are listed when asked for."""
+        return self.brands[len(self.first) :]
 
 
 def overview(brands: Iterable[Brand], facts: Facts) -> list[Overview]:
@@ -132,7 +142,7 @@ def overview(brands: Iterable[Brand], facts: Facts) -> list[Overview]:
     modes, terms = facts.modes(), facts.terms()
     hq = Viewer(is_hq=True)
     others = {pk: Viewer(brands=frozenset({pk})) for pk in facts.brands}
-    found = []
+    found: dict[tuple, list[Brand]] = {}
     for brand in brands:
         kinds = []
         for kind in Kind:
@@ -148,5 +158,5 @@ def overview(brands: Iterable[Brand], facts: Facts) -> list[Overview]:
                 )
             )
             kinds.append((seen(kind, decide(hq, brand.pk, kind, modes, terms)), shares))
-        found.append(Overview(brand, str(modes[brand.pk].label), tuple(kinds)))
-    return found
+        found.setdefault((str(modes[brand.pk].label), tuple(kinds)), []).append(brand)
+    return [Overview(tuple(same), mode, cells) for (mode, cells), same in found.items()]
