@@ -249,6 +249,13 @@ def test_a_draft_for_what_another_page_needs_names_it(cast, visit, acme):
         )
     assert (content.names_group, content.covers_contact) == (True, True)
     assert (content.covers_activity, content.version) == (False, "2")
+    with tenant_transaction(acme):
+        first = Notice.objects.get()
+    page = client.post("/notices/drafts/new/", {**data, "from": first.pk})["Location"]
+    with tenant_transaction(acme):
+        worded = Content.of_json(NoticeDraft.objects.get(pk=page.split("/")[-2]).content)
+    assert (worded.brands, worded.covers_activity) == (content.brands, False)
+    assert (worded.purposes, worded.texts["zh-hans"][0]) == ("Service", "Group notice")
 
 
 def test_the_end_of_a_notice_is_shown_before_it_is_made_and_needs_a_reason(cast, visit, acme):

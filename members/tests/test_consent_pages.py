@@ -97,9 +97,7 @@ def test_a_no_closes_every_membership_and_the_page_says_so(acme, cast, visit, me
     client = visit(cast.brand_manager)
     where = client.post(_page(member), form(what="no", notice=""))["Location"]
     answers_record(tenant=acme)
-    assert "consent opens this member to nobody" in (
-        client.get(where).content.decode()
-    )
+    assert "consent opens this member to nobody" in (client.get(where).content.decode())
     assert (_notice_of(acme, member), _notice_of(acme, sibling)) == (None, None)
     # Bakery's manager is told that it is closed, and not where.
     shown = visit(cast.sibling_manager).get(_page(sibling)).content.decode()
@@ -285,6 +283,8 @@ def test_the_gap_page_offers_to_write_what_no_notice_says(acme, cast, visit, mem
     assert "No notice in force names all that is needed" in page
     assert "Joined later" in page
     assert "Write one that does" in page
+    # Beginning with the words of the newest.
+    assert 'name="from"' in page
     brand = visit(cast.brand_manager).get("/consents/gap/").content.decode()
     assert "HQ writes notices" in brand
     assert "Write one that does" not in brand

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from brands.models import Brand
 from brands.modes import Mode
 from brands.notices import KIND_WORDS, notice_facts
+from brands.selectors import notices_in_force
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members.consent_forms import GapForm
@@ -122,6 +123,11 @@ def gap(request: GroupRequest) -> HttpResponse:
     found = consent_gap(request.visible, mode=mode, brand=brand, kinds=kinds)
     viewer = request.visible.viewer
     offered = Brand.objects.order_by("code")
+    may_write = request.user.has_perm("brands.add_notice")
+    base = None
+    if may_write and found.notice is None:
+        # Its words are a start for those of the next version.
+        base = notices_in_force().order_by("-effective_from", "-pk").first()
     context = {
         "title": _("Consent gap"),
         "gap": found,
@@ -131,7 +137,8 @@ def gap(request: GroupRequest) -> HttpResponse:
         "brands": [one for one in offered if viewer.is_hq or one.pk in viewer.brands],
         "kinds": [(kind, KIND_WORDS[kind], kind in kinds) for kind in KIND_WORDS],
         "needs_nothing": all(row.need.is_nothing for row in found.rows),
-        "may_write": request.user.has_perm("brands.add_notice"),
+        "may_write": may_write,
+        "base": base,
         "may_list": request.user.has_perm("members.view_consent"),
     }
     return render(request, "members/consent_gap.html", context)
