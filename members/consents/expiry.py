@@ -13,6 +13,7 @@ from brands.selectors import expiries_are_closed
 from brands.services import answers_bump
 from brands.wall import scope
 from members import locks
+from members.exports.tasks import sweep_enqueue
 from members.notices import (
     STORED_ANSWERS,
     STORED_MINORS,
@@ -122,4 +123,5 @@ def _close(cursor: CursorWrapper, until: dt.datetime) -> int:
     changed = apply_notices(cursor)
     if changed:
         answers_bump()
+        sweep_enqueue()
     return changed

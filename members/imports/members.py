@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from brands.models import Store
 from brands.services import answers_bump
 from members import contacts, identity, locks
+from members.exports.tasks import sweep_enqueue
 from members.consents.ledger import fourteenth_birthday
 from members.contacts import identity_key
 from members.imports import cells
@@ -176,6 +177,7 @@ class MemberChunks:
             changed = apply_notices(cursor)
             if write_consents(cursor) or changed:
                 answers_bump()
+                sweep_enqueue()
             if has_contacts:
                 self._write_contacts(cursor)
             refresh_objections("affected_person")
