@@ -19,9 +19,9 @@ from django.utils.translation import gettext as _
 from brands.models import Store
 from brands.services import answers_bump
 from members import contacts, identity, locks
-from members.exports.tasks import sweep_enqueue
 from members.consents.ledger import fourteenth_birthday
 from members.contacts import identity_key
+from members.exports.tasks import sweep_enqueue
 from members.imports import cells
 from members.imports.answers import (
     WITHDRAWN_WORDS,
