@@ -75,7 +75,7 @@ def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
     """Return the condition under which a row of MODEL is read."""
     kind = model.wall.kind
     rules = [
-        whole_rule(model, rendering),
+        _whole_brands(model, rendering),
         f"(store_id = ANY {_ids(f'{kind}_stores', rendering)}"
         f" AND brand_id = ANY {_ids('store_brands', rendering)})",
         f"(brand_id = ANY {_ids(f'{kind}_consented', rendering)}"
@@ -86,15 +86,23 @@ def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
             f"(brand_id = ANY {_ids(f'{Kind.METRICS}_suppressed', rendering)}"
             f" AND store_id IS NULL AND {model.wall.counted} >= {_number('k', rendering)})"
         )
-    rule = " OR ".join(rules)
-    if model.wall.within:
-        rule = f"({rule}) AND {model.wall.within} <@ {_ids(f'{kind}_all', rendering)}"
-    return rule
+    return _within(model, " OR ".join(rules), rendering)
 
 
 def whole_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
-    """Return the first part of `read_rule`: rows of brands that are seen whole."""
+    """Return `read_rule` for who sees brands whole or not at all."""
+    return _within(model, _whole_brands(model, rendering), rendering)
+
+
+def _whole_brands(model: type[Walled], rendering: Rendering) -> str:
     return f"brand_id = ANY {_ids(f'{model.wall.kind}_all', rendering)}"
+
+
+def _within(model: type[Walled], rule: str, rendering: Rendering) -> str:
+    """Return RULE, and for a row about several brands that each of them is seen whole."""
+    if not model.wall.within:
+        return rule
+    return f"({rule}) AND {model.wall.within} <@ {_ids(f'{model.wall.kind}_all', rendering)}"
 
 
 def write_rule(rendering: Rendering = "postgresql") -> str:
