@@ -105,14 +105,19 @@ def current(request: SluiceRequest) -> Looking | None:
         messages.info(request, _("Your access as HQ has ended, and your look as another role too."))
         return None
     engagement = None
+    is_held = True
     if kept["engagement"] is not None:
         engagement = engagements_now(request.tenant).filter(pk=kept["engagement"]).first()
+        is_held = engagement is not None
+        if not is_held:
+            # Over: wanted for its name in the audit alone.
+            engagement = Engagement.objects.filter(pk=kept["engagement"]).first()
     looked_as = _grant(request, own, kept, engagement)
     until = parse_datetime(kept["until"])
     over = ""
     if until is None or timezone.now() >= until:
         over = "time"
-    elif kept["engagement"] is not None and engagement is None:
+    elif not is_held:
         over = "engagement"
     if until is None or over:
         request.session.pop(SESSION_KEY)

@@ -150,6 +150,11 @@ def test_every_page_answers_as_it_answers_that_role(looking, acme, as_whom, role
         path = objects.path(route)
         if route in _OTHERWISE or "logout" in route or expected == 405:
             continue
+        # Pages about one's own login are everybody's; of the admin one role's are enough.
+        if route.startswith(("accounts/", "api/")) or (
+            as_whom != "brand_manager" and "admin/" in route
+        ):
+            continue
         got = client.get(path).status_code
         if got != expected:
             wrong.append(f"{path}: {got}, as {as_whom} it is {expected}")
@@ -362,21 +367,20 @@ def test_an_edited_form_looks_as_nobody_and_says_so(cast, visit, acme, edited):
 
 
 def test_a_look_through_a_contract_sees_what_the_contract_lets(looking, cast, acme):
-    contract = Engagement.objects.get(tenant=acme)
-    client = looking("brand_manager", "tea", contract)
-    page = client.get("/visibility/").content.decode()
-    assert "Through the contract with Provider" in page
     asked = "/visibility/?who=me&of=tea&kind=contact"
-    assert "contract does not include contact data" in client.get(asked).content.decode()
-    # Without the contract it is HQ's own limit that is told.
+    # Without a contract it is HQ's own limit that is told.
     without = looking("brand_manager", "tea").get(asked).content.decode()
     assert "contract does not include contact data" not in without
     assert "no contact data and no orders" in " ".join(without.split())
+    client = looking("brand_manager", "tea", Engagement.objects.get(tenant=acme))
+    page = client.get(asked).content.decode()
+    assert "Through the contract with Provider" in page
+    assert "contract does not include contact data" in page
     Engagement.objects.update(ends_on=timezone.now().date() - dt.timedelta(days=1))
     page = client.get("/members/").content.decode()
     assert "contract that you looked through has ended" in page
     assert "You look at the site as" not in page
-    assert [action for action, _name in _acts()] == ["view_as.look", "view_as.look_end"]
+    assert _acts()[-1] == ("view_as.look_end", "Brand manager · Tea House · Provider")
 
 
 def test_no_role_that_hq_looks_as_opens_a_page_that_hq_may_not():
