@@ -55,7 +55,7 @@ def test_a_page_holds_no_script_that_the_policy_would_refuse(cast, visit):
         "/group/",
         "/members/",
         "/mode/",
-        "/mode/confirm/?mode=fan_max",
+        "/mode/drafts/new/?mode=fan_max",
         "/visibility/",
     ):
         response = client.get(address)
@@ -100,7 +100,7 @@ def test_a_failing_page_is_told_without_asking_the_database(
 def test_a_form_without_its_token_is_refused_in_words(cast):
     client = Client(enforce_csrf_checks=True, headers={"host": "acme.localhost"})
     client.force_login(cast.group_admin, backend="tenants.backends.GrantBackend")
-    response = client.post("/mode/confirm/", {"mode": "fan_max"})
+    response = client.post("/mode/drafts/new/", {"mode": "fan_max"})
     assert response.status_code == 403
     assert "Nothing was changed" in response.content.decode()
 
