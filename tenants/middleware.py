@@ -77,9 +77,10 @@ class GrantMiddleware:
             request.grant = request.user.acting_grant = request.api_token.grant
             request.grants = [request.grant]
             return self.get_response(request)
-        if not request.user.is_authenticated:
+        # A stranger's is an AnonymousUser.
+        user: Any = request.user
+        if not user.is_authenticated:
             return self.get_response(request)
-        user = request.user
         request.grants = current_grants(user=user, tenant=request.tenant)
         request.grant = user.acting_grant = self._chosen(request)
         looking = request.looking = view_as.current(request)
