@@ -1,4 +1,4 @@
-"""The mode page, the form that asks for another mode, and who sees what."""
+"""The mode page, and the form that asks for another mode."""
 
 from __future__ import annotations
 
@@ -59,30 +59,6 @@ def test_a_draft_form_that_makes_no_sense_is_given_back_in_words(acme, cast, vis
 def test_the_form_begins_with_what_the_address_wishes(cast, visit):
     form = visit(cast.group_admin).get("/mode/drafts/new/", {"mode": "fan_max", "brand": "spa"})
     assert form.context["form"].initial == {"mode": "fan_max", "brand": "spa"}
-
-
-def test_who_sees_what_says_the_walls_own_answers(acme, cast, visit):
-    response = visit(cast.group_admin).get("/visibility/", {"brand": "spa"})
-    rows = {
-        viewer: [str(cell["sight"]) for cell in cells]
-        for viewer, cells, _reasons in response.context["viewers"]
-    }
-    assert rows["HQ"] == ["All", "All", "Nothing", "Nothing", "Nothing"]
-    assert rows["Tea House"] == ["Averages", "Nothing", "Nothing", "Nothing", "Nothing"]
-    assert rows["Spa itself"] == ["All"] * 5
-    assert rows["A store of Spa"] == ["Own stores"] * 5
-
-
-def test_a_brand_looks_only_at_who_sees_itself(cast, visit):
-    response = visit(cast.brand_manager).get("/visibility/", {"brand": "spa"})
-    assert response.context["chosen"].code == "tea"
-    assert [brand.code for brand in response.context["lookable"]] == ["tea"]
-
-
-def test_a_provider_reads_that_the_contract_leaves_contact_data_out(cast, visit):
-    response = visit(cast.provider_operator).get("/visibility/")
-    tea = next(cells for brand, _mode, cells in response.context["mine"] if brand.code == "tea")
-    assert [str(cell["sight"]) for cell in tea] == ["All", "All", "Nothing", "Nothing", "All"]
 
 
 def test_a_brand_reads_why_its_own_mode_changed_and_not_why_a_siblings_did(acme, cast, visit):
