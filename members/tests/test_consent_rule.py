@@ -189,7 +189,7 @@ def _key(answer):
 
 @pytest.mark.django_db
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=st.lists(st.one_of(UPLOAD, UPLOAD, ANSWER, ANSWER, EXPIRY), min_size=2, max_size=7))
 def test_any_sequence_ends_as_the_rule_says(importer, steps):

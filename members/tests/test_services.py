@@ -211,6 +211,9 @@ def test_an_ended_notice_opens_nothing_takes_no_yes_and_every_no(
 def test_a_yes_of_someone_under_14_is_a_guardian_s(says, opened, person, notice):
     birthday = dt.date(2026, 3, 1)
     Contact.objects.filter(profile=person["tea"]).update(minor_until=birthday)
+    # Of two birthdays the later one holds: the narrower.
+    earlier = dt.date(2025, 1, 1)
+    Contact.objects.filter(profile=person["bakery"]).update(minor_until=earlier)
     before = dt.datetime(2026, 2, 28, 15, 59, tzinfo=dt.UTC)
     with pytest.raises(AnswerRefused, match="guardian"):
         says("tea", notice, at=before)
