@@ -8,192 +8,436 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0002_notice_drafts'),
+        ("brands", "0002_notice_drafts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveField(
-            model_name='notice',
-            name='text',
+            model_name="notice",
+            name="text",
         ),
         migrations.AddField(
-            model_name='brand',
-            name='left_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='left'),
+            model_name="brand",
+            name="left_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="left"),
         ),
         migrations.AddField(
-            model_name='brand',
-            name='left_contact',
-            field=models.CharField(blank=True, max_length=200, verbose_name='contact of the new owner'),
+            model_name="brand",
+            name="left_contact",
+            field=models.CharField(
+                blank=True, max_length=200, verbose_name="contact of the new owner"
+            ),
         ),
         migrations.AddField(
-            model_name='brand',
-            name='left_to',
-            field=models.CharField(blank=True, help_text='Empty: it left to nobody.', max_length=200, verbose_name='new owner'),
+            model_name="brand",
+            name="left_to",
+            field=models.CharField(
+                blank=True,
+                help_text="Empty: it left to nobody.",
+                max_length=200,
+                verbose_name="new owner",
+            ),
         ),
         migrations.AddField(
-            model_name='generation',
-            name='answers',
+            model_name="generation",
+            name="answers",
             field=models.BigIntegerField(default=0),
         ),
         migrations.AddField(
-            model_name='generation',
-            name='expiries_closed_until',
+            model_name="generation",
+            name="expiries_closed_until",
             field=models.DateTimeField(blank=True, null=True),
         ),
         migrations.AddField(
-            model_name='modechange',
-            name='undoes',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='undone_by', to='brands.modechange', verbose_name='takes back'),
+            model_name="modechange",
+            name="undoes",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="undone_by",
+                to="brands.modechange",
+                verbose_name="takes back",
+            ),
         ),
         migrations.AddField(
-            model_name='notice',
-            name='consent_months',
-            field=models.PositiveSmallIntegerField(blank=True, help_text='Empty: until it is withdrawn.', null=True, verbose_name='a yes holds for, in months'),
+            model_name="notice",
+            name="consent_months",
+            field=models.PositiveSmallIntegerField(
+                blank=True,
+                help_text="Empty: until it is withdrawn.",
+                null=True,
+                verbose_name="a yes holds for, in months",
+            ),
         ),
         migrations.AddField(
-            model_name='notice',
-            name='covers_automation',
-            field=models.BooleanField(default=False, verbose_name='covers automated decisions'),
+            model_name="notice",
+            name="covers_automation",
+            field=models.BooleanField(default=False, verbose_name="covers automated decisions"),
         ),
         migrations.AddField(
-            model_name='notice',
-            name='ends_at',
-            field=models.DateTimeField(blank=True, null=True, verbose_name='ends'),
+            model_name="notice",
+            name="ends_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="ends"),
         ),
         migrations.AddField(
-            model_name='notice',
-            name='retention_months',
-            field=models.PositiveSmallIntegerField(default=36, verbose_name='data kept for, in months'),
+            model_name="notice",
+            name="retention_months",
+            field=models.PositiveSmallIntegerField(
+                default=36, verbose_name="data kept for, in months"
+            ),
         ),
         migrations.AlterField(
-            model_name='notice',
-            name='title',
-            field=models.CharField(max_length=200, verbose_name='working title'),
+            model_name="notice",
+            name="title",
+            field=models.CharField(max_length=200, verbose_name="working title"),
         ),
         migrations.CreateModel(
-            name='ModeDraft',
+            name="ModeDraft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mode', models.CharField(blank=True, choices=[('fan_max', 'Fan-maximizing'), ('member_max', 'Member-maximizing'), ('brand_max', 'Brand-maximizing')], max_length=12, verbose_name='mode')),
-                ('effective_at', models.DateTimeField(blank=True, null=True, verbose_name='effective')),
-                ('reason', models.CharField(max_length=400, verbose_name='reason')),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('submitted', 'Waiting for approval'), ('approved', 'Approved'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn'), ('overtaken', 'Overtaken')], default='draft', max_length=10, verbose_name='state')),
-                ('requested_by_name', models.CharField(max_length=120, verbose_name='requested by')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('submitted_at', models.DateTimeField(blank=True, null=True, verbose_name='submitted')),
-                ('preview_wanted', models.PositiveIntegerField(default=0)),
-                ('assessment', models.JSONField(blank=True, default=dict)),
-                ('decided_by_name', models.CharField(blank=True, max_length=120, verbose_name='decided by')),
-                ('decided_at', models.DateTimeField(blank=True, null=True, verbose_name='decided')),
-                ('decision_note', models.CharField(blank=True, max_length=400, verbose_name='why')),
-                ('assessed_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='assessed by')),
-                ('brand', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mode_drafts', to='brands.brand', verbose_name='brand')),
-                ('decided_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
-                ('follows', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.modechange')),
-                ('requested_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='requested by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "mode",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("fan_max", "Fan-maximizing"),
+                            ("member_max", "Member-maximizing"),
+                            ("brand_max", "Brand-maximizing"),
+                        ],
+                        max_length=12,
+                        verbose_name="mode",
+                    ),
+                ),
+                (
+                    "effective_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="effective"),
+                ),
+                ("reason", models.CharField(max_length=400, verbose_name="reason")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("submitted", "Waiting for approval"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                            ("withdrawn", "Withdrawn"),
+                            ("overtaken", "Overtaken"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "requested_by_name",
+                    models.CharField(max_length=120, verbose_name="requested by"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                (
+                    "submitted_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="submitted"),
+                ),
+                ("preview_wanted", models.PositiveIntegerField(default=0)),
+                ("assessment", models.JSONField(blank=True, default=dict)),
+                (
+                    "decided_by_name",
+                    models.CharField(blank=True, max_length=120, verbose_name="decided by"),
+                ),
+                ("decided_at", models.DateTimeField(blank=True, null=True, verbose_name="decided")),
+                ("decision_note", models.CharField(blank=True, max_length=400, verbose_name="why")),
+                (
+                    "assessed_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="assessed by",
+                    ),
+                ),
+                (
+                    "brand",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="mode_drafts",
+                        to="brands.brand",
+                        verbose_name="brand",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
+                    ),
+                ),
+                (
+                    "follows",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.modechange",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="requested by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'draft of a change of mode',
-                'verbose_name_plural': 'drafts of changes of mode',
-                'ordering': ['-id'],
+                "verbose_name": "draft of a change of mode",
+                "verbose_name_plural": "drafts of changes of mode",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='ImpactAssessment',
+            name="ImpactAssessment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveSmallIntegerField(verbose_name='version')),
-                ('asked', models.JSONField(default=dict, verbose_name='what is asked')),
-                ('purpose', models.TextField(verbose_name='purpose')),
-                ('necessity', models.TextField(verbose_name='necessity')),
-                ('kinds', models.JSONField(default=list, verbose_name='kinds of data')),
-                ('recipients', models.JSONField(default=list, verbose_name='recipients')),
-                ('persons', models.JSONField(default=list, verbose_name='persons concerned')),
-                ('risks', models.TextField(verbose_name='risks to the persons')),
-                ('measures', models.TextField(verbose_name='measures')),
-                ('legal_basis', models.CharField(choices=[('consent', 'Separate consent (PIPL art. 13 and 23)'), ('contract', 'Needed for a contract with the person (art. 13)'), ('duty', 'A duty by law (art. 13)'), ('not_shared', 'Nothing is shared: the change only closes')], max_length=12, verbose_name='legal basis')),
-                ('conclusion', models.CharField(choices=[('acceptable', 'The change may be made'), ('with_measures', 'The change may be made with the measures named'), ('not_acceptable', 'The change must not be made')], max_length=16, verbose_name='conclusion')),
-                ('preview_number', models.PositiveIntegerField(verbose_name='preview')),
-                ('outline', models.CharField(max_length=64)),
-                ('written_by_name', models.CharField(max_length=120, verbose_name='written by')),
-                ('dated_at', models.DateTimeField(verbose_name='dated')),
-                ('kept_until', models.DateField(verbose_name='kept until')),
-                ('digest', models.CharField(max_length=64, verbose_name='digest')),
-                ('written_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='written by')),
-                ('draft', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assessments', to='brands.modedraft', verbose_name='draft')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveSmallIntegerField(verbose_name="version")),
+                ("asked", models.JSONField(default=dict, verbose_name="what is asked")),
+                ("purpose", models.TextField(verbose_name="purpose")),
+                ("necessity", models.TextField(verbose_name="necessity")),
+                ("kinds", models.JSONField(default=list, verbose_name="kinds of data")),
+                ("recipients", models.JSONField(default=list, verbose_name="recipients")),
+                ("persons", models.JSONField(default=list, verbose_name="persons concerned")),
+                ("risks", models.TextField(verbose_name="risks to the persons")),
+                ("measures", models.TextField(verbose_name="measures")),
+                (
+                    "legal_basis",
+                    models.CharField(
+                        choices=[
+                            ("consent", "Separate consent (PIPL art. 13 and 23)"),
+                            ("contract", "Needed for a contract with the person (art. 13)"),
+                            ("duty", "A duty by law (art. 13)"),
+                            ("not_shared", "Nothing is shared: the change only closes"),
+                        ],
+                        max_length=12,
+                        verbose_name="legal basis",
+                    ),
+                ),
+                (
+                    "conclusion",
+                    models.CharField(
+                        choices=[
+                            ("acceptable", "The change may be made"),
+                            ("with_measures", "The change may be made with the measures named"),
+                            ("not_acceptable", "The change must not be made"),
+                        ],
+                        max_length=16,
+                        verbose_name="conclusion",
+                    ),
+                ),
+                ("preview_number", models.PositiveIntegerField(verbose_name="preview")),
+                ("outline", models.CharField(max_length=64)),
+                ("written_by_name", models.CharField(max_length=120, verbose_name="written by")),
+                ("dated_at", models.DateTimeField(verbose_name="dated")),
+                ("kept_until", models.DateField(verbose_name="kept until")),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
+                (
+                    "written_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="written by",
+                    ),
+                ),
+                (
+                    "draft",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assessments",
+                        to="brands.modedraft",
+                        verbose_name="draft",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'impact assessment',
-                'verbose_name_plural': 'impact assessments',
-                'ordering': ['-id'],
+                "verbose_name": "impact assessment",
+                "verbose_name_plural": "impact assessments",
+                "ordering": ["-id"],
             },
         ),
         migrations.AddField(
-            model_name='modechange',
-            name='draft',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='change', to='brands.modedraft', verbose_name='draft'),
+            model_name="modechange",
+            name="draft",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="change",
+                to="brands.modedraft",
+                verbose_name="draft",
+            ),
         ),
         migrations.CreateModel(
-            name='ModeFollowUp',
+            name="ModeFollowUp",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField(verbose_name='due')),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='waiting', max_length=8, verbose_name='state')),
-                ('steps', models.JSONField(default=list)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('error', models.TextField(blank=True, verbose_name='error')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started')),
-                ('heard_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('change', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='follow_up', to='brands.modechange')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("due_at", models.DateTimeField(verbose_name="due")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                        ],
+                        default="waiting",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                ("steps", models.JSONField(default=list)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("error", models.TextField(blank=True, verbose_name="error")),
+                ("started_at", models.DateTimeField(blank=True, null=True, verbose_name="started")),
+                ("heard_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
+                ),
+                (
+                    "change",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="follow_up",
+                        to="brands.modechange",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'recomputation after a change of mode',
-                'verbose_name_plural': 'recomputations after changes of mode',
-                'ordering': ['-id'],
+                "verbose_name": "recomputation after a change of mode",
+                "verbose_name_plural": "recomputations after changes of mode",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='NoticeText',
+            name="NoticeText",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('language', models.CharField(max_length=10, verbose_name='language')),
-                ('title', models.CharField(max_length=200, verbose_name='title')),
-                ('text', models.TextField(verbose_name='text')),
-                ('notice', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='texts', to='brands.notice', verbose_name='notice')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("language", models.CharField(max_length=10, verbose_name="language")),
+                ("title", models.CharField(max_length=200, verbose_name="title")),
+                ("text", models.TextField(verbose_name="text")),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="texts",
+                        to="brands.notice",
+                        verbose_name="notice",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'words of a notice',
-                'verbose_name_plural': 'words of notices',
-                'ordering': ['notice', 'language'],
+                "verbose_name": "words of a notice",
+                "verbose_name_plural": "words of notices",
+                "ordering": ["notice", "language"],
             },
         ),
         migrations.AddConstraint(
-            model_name='modedraft',
-            constraint=models.CheckConstraint(condition=models.Q(('brand__isnull', False), models.Q(('mode', ''), _negated=True), _connector='OR'), name='brands_modedraft_group_has_a_mode'),
+            model_name="modedraft",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("brand__isnull", False), models.Q(("mode", ""), _negated=True), _connector="OR"
+                ),
+                name="brands_modedraft_group_has_a_mode",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='modedraft',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'approved'), _negated=True), models.Q(('assessed_by__isnull', False), ('decided_by__isnull', False), ('requested_by__isnull', False), models.Q(('decided_by', models.F('requested_by')), _negated=True), models.Q(('decided_by', models.F('assessed_by')), _negated=True)), _connector='OR'), name='brands_modedraft_approved_by_a_second'),
+            model_name="modedraft",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "approved"), _negated=True),
+                    models.Q(
+                        ("assessed_by__isnull", False),
+                        ("decided_by__isnull", False),
+                        ("requested_by__isnull", False),
+                        models.Q(("decided_by", models.F("requested_by")), _negated=True),
+                        models.Q(("decided_by", models.F("assessed_by")), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="brands_modedraft_approved_by_a_second",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='impactassessment',
-            constraint=models.UniqueConstraint(fields=('draft', 'number'), name='brands_impactassessment_numbered_once'),
+            model_name="impactassessment",
+            constraint=models.UniqueConstraint(
+                fields=("draft", "number"), name="brands_impactassessment_numbered_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='impactassessment',
-            constraint=models.CheckConstraint(condition=models.Q(('kept_until__gte', django.db.models.expressions.CombinedExpression(models.F('dated_at'), '+', models.Value(datetime.timedelta(days=1095))))), name='brands_impactassessment_kept_three_years'),
+            model_name="impactassessment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "kept_until__gte",
+                        django.db.models.expressions.CombinedExpression(
+                            models.F("dated_at"), "+", models.Value(datetime.timedelta(days=1095))
+                        ),
+                    )
+                ),
+                name="brands_impactassessment_kept_three_years",
+            ),
         ),
         migrations.AddIndex(
-            model_name='modefollowup',
-            index=models.Index(condition=models.Q(('state', 'done'), _negated=True), fields=['due_at'], name='brands_modefollowup_open'),
+            model_name="modefollowup",
+            index=models.Index(
+                condition=models.Q(("state", "done"), _negated=True),
+                fields=["due_at"],
+                name="brands_modefollowup_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='noticetext',
-            constraint=models.UniqueConstraint(fields=('notice', 'language'), name='brands_noticetext_once_per_language'),
+            model_name="noticetext",
+            constraint=models.UniqueConstraint(
+                fields=("notice", "language"), name="brands_noticetext_once_per_language"
+            ),
         ),
     ]
