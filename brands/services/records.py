@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -32,7 +33,12 @@ def record_issue(
     for _try in range(_TRIES):
         number = (SharingRecord.objects.aggregate(last=Max("number"))["last"] or 0) + 1
         made_at = timezone.now()
-        said = {"number": number, "first_on": first_on, "last_on": last_on, "made_at": made_at}
+        said: dict[str, Any] = {
+            "number": number,
+            "first_on": first_on,
+            "last_on": last_on,
+            "made_at": made_at,
+        }
         try:
             with transaction.atomic():
                 record = SharingRecord.objects.create(
