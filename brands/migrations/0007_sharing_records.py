@@ -7,31 +7,49 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0006_when_previews_ended'),
+        ("brands", "0006_when_previews_ended"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SharingRecord',
+            name="SharingRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(unique=True, verbose_name='number')),
-                ('sides', models.JSONField(default=list, verbose_name='brands')),
-                ('first_on', models.DateField(verbose_name='from')),
-                ('last_on', models.DateField(verbose_name='until')),
-                ('content', models.JSONField(default=dict)),
-                ('digest', models.CharField(max_length=64, verbose_name='digest')),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='issued')),
-                ('made_by_name', models.CharField(max_length=120, verbose_name='issued by')),
-                ('made_by', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='issued by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(unique=True, verbose_name="number")),
+                ("sides", models.JSONField(default=list, verbose_name="brands")),
+                ("first_on", models.DateField(verbose_name="from")),
+                ("last_on", models.DateField(verbose_name="until")),
+                ("content", models.JSONField(default=dict)),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
+                (
+                    "made_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="issued"),
+                ),
+                ("made_by_name", models.CharField(max_length=120, verbose_name="issued by")),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="issued by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'sharing record',
-                'verbose_name_plural': 'sharing records',
-                'ordering': ['-number'],
+                "verbose_name": "sharing record",
+                "verbose_name_plural": "sharing records",
+                "ordering": ["-number"],
             },
         ),
     ]
