@@ -21,7 +21,7 @@ from tenants.roles import Level, Role
 from tenants.tests.committed import committed_group
 
 State = ModeDraft.State
-ROUNDS = 3
+ROUNDS = 2
 
 
 @pytest.fixture(scope="module")
