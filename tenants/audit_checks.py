@@ -84,13 +84,13 @@ def last_check(tenant: Tenant | None) -> AuditCheck | None:
 
 
 def parts(tenant: Tenant | None) -> int:
-    """Return in how many files a chain is given out."""
+    """Return in how many files a chain is given out; an empty one in one."""
     count = (
         AuditHead.objects.filter(pk=tenant.pk if tenant else audit_chain.PLATFORM)
         .values_list("count", flat=True)
         .first()
     )
-    return -(-(count or 0) // PART)
+    return max(1, -(-(count or 0) // PART))
 
 
 def _cell(value: object) -> str:

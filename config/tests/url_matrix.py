@@ -218,7 +218,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  302 404 404 404 404 404 404 404 404  admin/tenants/grant/<path:object_id>/
 302 404  200 404 404 404 404 404 404 404 404  admin/tenants/auditevent/
 302 404  302 404 404 404 404 404 404 404 404  admin/tenants/auditevent/verify/
-302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/export/
+302 404  200 404 404 404 404 404 404 404 404  admin/tenants/auditevent/export/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/add/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/history/
 302 404  404 404 404 404 404 404 404 404 404  admin/tenants/auditevent/<path:object_id>/delete/
