@@ -6,50 +6,117 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0001_initial'),
+        ("brands", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='NoticeDraft',
+            name="NoticeDraft",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('queued', 'Being published'), ('published', 'Published')], default='draft', max_length=9, verbose_name='state')),
-                ('content', models.JSONField(default=dict)),
-                ('problem', models.TextField(blank=True, verbose_name='problem')),
-                ('created_by_name', models.CharField(max_length=120, verbose_name='written by')),
-                ('asked_under', models.BigIntegerField(null=True)),
-                ('asked_at', models.DateTimeField(null=True, verbose_name='asked')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='changed')),
-                ('asked_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
-                ('based_on', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.notice', verbose_name='new version of')),
-                ('notice', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='draft', to='brands.notice', verbose_name='notice')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("queued", "Being published"),
+                            ("published", "Published"),
+                        ],
+                        default="draft",
+                        max_length=9,
+                        verbose_name="state",
+                    ),
+                ),
+                ("content", models.JSONField(default=dict)),
+                ("problem", models.TextField(blank=True, verbose_name="problem")),
+                ("created_by_name", models.CharField(max_length=120, verbose_name="written by")),
+                ("asked_under", models.BigIntegerField(null=True)),
+                ("asked_at", models.DateTimeField(null=True, verbose_name="asked")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="changed")),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="published by",
+                    ),
+                ),
+                (
+                    "based_on",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.notice",
+                        verbose_name="new version of",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="draft",
+                        to="brands.notice",
+                        verbose_name="notice",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'draft of a notice',
-                'verbose_name_plural': 'drafts of notices',
-                'ordering': ['-updated_at', '-id'],
+                "verbose_name": "draft of a notice",
+                "verbose_name_plural": "drafts of notices",
+                "ordering": ["-updated_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='NoticeEnding',
+            name="NoticeEnding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ends_at', models.DateTimeField(verbose_name='ends')),
-                ('reason', models.CharField(blank=True, max_length=400, verbose_name='reason')),
-                ('decided_by_name', models.CharField(max_length=120, verbose_name='decided by')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='recorded')),
-                ('decided_by', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
-                ('notice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='endings', to='brands.notice', verbose_name='notice')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("ends_at", models.DateTimeField(verbose_name="ends")),
+                ("reason", models.CharField(blank=True, max_length=400, verbose_name="reason")),
+                ("decided_by_name", models.CharField(max_length=120, verbose_name="decided by")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="recorded")),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="decided by",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="endings",
+                        to="brands.notice",
+                        verbose_name="notice",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'end of a notice',
-                'verbose_name_plural': 'ends of notices',
-                'ordering': ['ends_at', 'id'],
+                "verbose_name": "end of a notice",
+                "verbose_name_plural": "ends of notices",
+                "ordering": ["ends_at", "id"],
             },
         ),
     ]

@@ -53,7 +53,7 @@ class Reason(StrEnum):
     NO_NOTICE = "no_notice"
     NO_GRANT = "no_grant"
     # Only for a program that acts under a token (brands.wall.narrowing).
-    NOT_IN_TOKEN = "not_in_token"
+    NOT_IN_TOKEN = "not_in_token"  # noqa: S105 - a word, no password
     # Only where HQ looks as someone else (brands.wall.meeting).
     NOT_TOLD_APART = "not_told_apart"
 

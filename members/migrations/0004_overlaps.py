@@ -6,62 +6,171 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0004_mode_previews'),
-        ('members', '0003_consent_ledger'),
+        ("brands", "0004_mode_previews"),
+        ("members", "0003_consent_ledger"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='OverlapCell',
+            name="OverlapCell",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('brands', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None, unique=True, verbose_name='brands')),
-                ('persons', models.IntegerField(verbose_name='persons')),
-                ('shown', models.IntegerField(default=0, verbose_name='persons when last shown')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "brands",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        size=None,
+                        unique=True,
+                        verbose_name="brands",
+                    ),
+                ),
+                ("persons", models.IntegerField(verbose_name="persons")),
+                ("shown", models.IntegerField(default=0, verbose_name="persons when last shown")),
             ],
             options={
-                'verbose_name': 'persons by set of brands',
-                'verbose_name_plural': 'persons by set of brands',
+                "verbose_name": "persons by set of brands",
+                "verbose_name_plural": "persons by set of brands",
             },
         ),
         migrations.CreateModel(
-            name='GroupOverlap',
+            name="GroupOverlap",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('brand_set', models.CharField(max_length=32)),
-                ('measure', models.CharField(choices=[('shared', 'persons in all of these brands'), ('exactly', 'persons in these brands and in no other'), ('exactly_open', 'persons in these of the brands that are not in brand-max')], max_length=12, verbose_name='measure')),
-                ('brands', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None, verbose_name='brands')),
-                ('persons', models.IntegerField(verbose_name='persons')),
-                ('counted_at', models.DateTimeField(verbose_name='counted')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("brand_set", models.CharField(max_length=32)),
+                (
+                    "measure",
+                    models.CharField(
+                        choices=[
+                            ("shared", "persons in all of these brands"),
+                            ("exactly", "persons in these brands and in no other"),
+                            (
+                                "exactly_open",
+                                "persons in these of the brands that are not in brand-max",
+                            ),
+                        ],
+                        max_length=12,
+                        verbose_name="measure",
+                    ),
+                ),
+                (
+                    "brands",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), size=None, verbose_name="brands"
+                    ),
+                ),
+                ("persons", models.IntegerField(verbose_name="persons")),
+                ("counted_at", models.DateTimeField(verbose_name="counted")),
             ],
             options={
-                'verbose_name': 'overlap of brands',
-                'verbose_name_plural': 'overlaps of brands',
-                'abstract': False,
-                'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('brand_set', 'measure', 'brands'), name='members_groupoverlap_once')],
+                "verbose_name": "overlap of brands",
+                "verbose_name_plural": "overlaps of brands",
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand_set", "measure", "brands"), name="members_groupoverlap_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='BrandOverlap',
+            name="BrandOverlap",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('within', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None, verbose_name='brands looked at')),
-                ('measure', models.CharField(choices=[('shared', 'persons in all of these brands'), ('exactly', 'persons in these brands and in no other'), ('exactly_open', 'persons in these of the brands that are not in brand-max')], max_length=12, verbose_name='measure')),
-                ('brands', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), size=None, verbose_name='brands')),
-                ('persons', models.IntegerField(verbose_name='persons')),
-                ('brand', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.brand', verbose_name='brand')),
-                ('notice', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.notice', verbose_name='notice agreed to')),
-                ('store', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.store', verbose_name='store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "within",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(),
+                        size=None,
+                        verbose_name="brands looked at",
+                    ),
+                ),
+                (
+                    "measure",
+                    models.CharField(
+                        choices=[
+                            ("shared", "persons in all of these brands"),
+                            ("exactly", "persons in these brands and in no other"),
+                            (
+                                "exactly_open",
+                                "persons in these of the brands that are not in brand-max",
+                            ),
+                        ],
+                        max_length=12,
+                        verbose_name="measure",
+                    ),
+                ),
+                (
+                    "brands",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), size=None, verbose_name="brands"
+                    ),
+                ),
+                ("persons", models.IntegerField(verbose_name="persons")),
+                (
+                    "brand",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.brand",
+                        verbose_name="brand",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.notice",
+                        verbose_name="notice agreed to",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'overlap of siblings',
-                'verbose_name_plural': 'overlaps of siblings',
-                'abstract': False,
-                'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('within', 'measure', 'brands'), name='members_brandoverlap_once')],
+                "verbose_name": "overlap of siblings",
+                "verbose_name_plural": "overlaps of siblings",
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("within", "measure", "brands"), name="members_brandoverlap_once"
+                    )
+                ],
             },
         ),
     ]

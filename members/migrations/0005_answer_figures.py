@@ -5,35 +5,105 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0004_mode_previews'),
-        ('members', '0004_overlaps'),
+        ("brands", "0004_mode_previews"),
+        ("members", "0004_overlaps"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AnswerMetric',
+            name="AnswerMetric",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(verbose_name='day')),
-                ('state', models.CharField(choices=[('given', 'Agrees'), ('withdrawn', 'Said no'), ('expired', 'The yes has expired'), ('minor', 'Under 14, a guardian has to answer'), ('never', 'Has not answered'), ('mixed', 'Several of these, together')], max_length=9, verbose_name='standing')),
-                ('people', models.IntegerField(verbose_name='members')),
-                ('is_merged', models.BooleanField(default=False)),
-                ('smallest_count', models.IntegerField(default=0)),
-                ('answers', models.BigIntegerField(default=0)),
-                ('counted_at', models.DateTimeField(verbose_name='counted')),
-                ('answered_notice', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.notice', verbose_name='notice')),
-                ('brand', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.brand', verbose_name='brand')),
-                ('notice', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.notice', verbose_name='notice agreed to')),
-                ('store', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.store', verbose_name='store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField(verbose_name="day")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("given", "Agrees"),
+                            ("withdrawn", "Said no"),
+                            ("expired", "The yes has expired"),
+                            ("minor", "Under 14, a guardian has to answer"),
+                            ("never", "Has not answered"),
+                            ("mixed", "Several of these, together"),
+                        ],
+                        max_length=9,
+                        verbose_name="standing",
+                    ),
+                ),
+                ("people", models.IntegerField(verbose_name="members")),
+                ("is_merged", models.BooleanField(default=False)),
+                ("smallest_count", models.IntegerField(default=0)),
+                ("answers", models.BigIntegerField(default=0)),
+                ("counted_at", models.DateTimeField(verbose_name="counted")),
+                (
+                    "answered_notice",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.notice",
+                        verbose_name="notice",
+                    ),
+                ),
+                (
+                    "brand",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.brand",
+                        verbose_name="brand",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.notice",
+                        verbose_name="notice agreed to",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'figure of answers',
-                'verbose_name_plural': 'figures of answers',
-                'abstract': False,
-                'base_manager_name': 'objects',
-                'constraints': [models.UniqueConstraint(fields=('brand', 'day', 'is_merged', 'state', 'answered_notice'), name='members_answermetric_once', nulls_distinct=False)],
+                "verbose_name": "figure of answers",
+                "verbose_name_plural": "figures of answers",
+                "abstract": False,
+                "base_manager_name": "objects",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("brand", "day", "is_merged", "state", "answered_notice"),
+                        name="members_answermetric_once",
+                        nulls_distinct=False,
+                    )
+                ],
             },
         ),
     ]

@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0007_sharing_records'),
-        ('members', '0006_import_of_answers'),
+        ("brands", "0007_sharing_records"),
+        ("members", "0006_import_of_answers"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='contact',
-            index=models.Index(condition=models.Q(('minor_until__isnull', False)), fields=['brand', 'minor_until'], name='members_contact_minor'),
+            model_name="contact",
+            index=models.Index(
+                condition=models.Q(("minor_until__isnull", False)),
+                fields=["brand", "minor_until"],
+                name="members_contact_minor",
+            ),
         ),
     ]
