@@ -3,6 +3,8 @@
 
 PORT ?= 8000
 ARGS ?=
+READS ?= 1000000
+SEED ?= 1
 PYTHON ?=
 PY := .venv/bin/python
 # Runs a command with PostgreSQL and Valkey up, and stops them after it.
@@ -10,7 +12,7 @@ WITH_SERVICES := $(PY) -m config.embedded run
 
 export PORT
 
-.PHONY: help demo demo-check demo-reset test lint check mutants bench messages clean
+.PHONY: help demo demo-check demo-reset test fuzz lint check mutants bench messages clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,8 +26,12 @@ demo-check: .venv ## Load the demo in a scratch folder and check every page and 
 demo-reset: .venv ## Remove the demo's data and start over
 	@exec $(WITH_SERVICES) --reset -- $(PY) manage.py demo $(ARGS)
 
-test: .venv ## Run the whole suite
-	@exec $(PY) -m pytest $(ARGS)
+test: .venv ## Run the whole suite, on two cores
+	@exec $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+
+fuzz: .venv ## Change groups at random until a million reads are checked (READS=, SEED=)
+	@SLUICE_FUZZ_READS=$(READS) SLUICE_FUZZ_SEED=$(SEED) \
+		exec $(PY) -m pytest -s --show-capture=no config/tests/test_fuzz.py $(ARGS)
 
 lint: .venv ## Check style and format
 	$(PY) -m ruff check .

@@ -1,13 +1,15 @@
 """pytest plugin: the embedded PostgreSQL and Valkey under var/test, and a strict mode for CI.
 
-It sets the environment before Django reads its settings. Runs side by side in one checkout each
-take a folder of their own. Tests connect as the owner role and drop to the app role by a scope.
+It sets the environment before Django reads its settings. Runs side by side in one checkout, and the
+processes of one run (pytest -n 2), each take a folder of their own: roles belong to a whole server,
+and some tests change them. Tests connect as the owner role and drop to the app role by a scope.
 """
 
 import contextlib
 import os
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,9 @@ from config.embedded import EmbeddedError
 from config.embedded.folder import VarFolder, clear_errors, default_var
 from config.embedded.services import Services
 
-_RUNS_SIDE_BY_SIDE = 8
+_RUNS_SIDE_BY_SIDE = 16
+# Says to the processes of a run that the addresses they inherit are those of its first process.
+_BASE = "SLUICE_TESTS_BASE"
 _running = contextlib.ExitStack()
 _skipped: list[str] = []
 
@@ -23,10 +27,12 @@ _skipped: list[str] = []
 def _start() -> None:
     """Start the services in the first folder that no other run uses, and set the environment."""
     os.environ.setdefault("SLUICE_PROCESS", "bulk")
-    if os.environ.get("DATABASE_URL") and os.environ.get("OWNER_DATABASE_URL"):
+    inherited = os.environ.get(_BASE) if os.environ.get("PYTEST_XDIST_WORKER") else None
+    is_given = os.environ.get("DATABASE_URL") and os.environ.get("OWNER_DATABASE_URL")
+    if is_given and not inherited:
         return
     values: dict[str, str] = {}
-    base = default_var() / "test"
+    base = Path(inherited) if inherited else default_var() / "test"
     for number in range(1, _RUNS_SIDE_BY_SIDE + 1):
         folder = VarFolder(base if number == 1 else base / f"run-{number}")
         try:
@@ -40,7 +46,7 @@ def _start() -> None:
             values = services.start()
             _running.callback(services.stop)
         break
-    os.environ.update({**values, "SLUICE_VAR": str(folder.root)})
+    os.environ.update({**values, "SLUICE_VAR": str(folder.root), _BASE: str(base)})
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -237,8 +237,11 @@ def _write_group(state: State, rows: list[GroupOverlap], *, is_closed_kept: bool
 
 
 def _write_brands(state: State) -> None:
+    rows = brand_rows(state)
+    if {_brand_key(row) for row in rows} == set(map(_brand_key, BrandOverlap.objects.all())):
+        return
     BrandOverlap.objects.all().delete()
-    BrandOverlap.objects.bulk_create(brand_rows(state), batch_size=2_000)
+    BrandOverlap.objects.bulk_create(rows, batch_size=2_000)
 
 
 def _remember(world: World) -> None:
@@ -268,10 +271,12 @@ def group_metrics_refresh(without: Iterable[int]) -> None:
             found[number] += persons
     name = brand_set(without)
     GroupMetric.objects.exclude(brand_set=name, brands__in=found).delete()
+    held = dict(GroupMetric.objects.values_list("brands", "persons"))
     GroupMetric.objects.bulk_create(
         [
             GroupMetric(brand_set=name, brands=number, persons=persons)
             for number, persons in found.items()
+            if held.get(number) != persons
         ],
         update_conflicts=True,
         unique_fields=["brand_set", "brands"],

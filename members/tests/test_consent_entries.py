@@ -24,6 +24,8 @@ What = Entry.What
 @pytest.fixture
 def pools(acme):
     """Return code → profiles of tea and bakery, where members of one number are one person."""
+    # What came of an answer is written down in the group's language.
+    acme.locale = "en"
     found = {code: fill(acme, code, members=2, orders=1) for code in ("tea", "bakery")}
     with tenant_transaction(acme), scope.bulk(reason="test"):
         for profile in Profile.objects.all():

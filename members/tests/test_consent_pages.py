@@ -159,6 +159,8 @@ def test_a_guardian_answers_for_a_child_and_the_birthday_is_kept(acme, cast, vis
 def test_an_answer_to_a_notice_that_ends_meanwhile_is_refused_on_the_page(
     acme, cast, visit, member, form
 ):
+    # What came of an answer is written down in the group's language.
+    acme.locale = "en"
     client = visit(cast.brand_manager)
     where = client.post(_page(member), form())["Location"]
     with tenant_transaction(acme):

@@ -62,7 +62,7 @@ def test_changes_are_read_in_the_readers_language() -> None:
             "role": ["hq_analyst", "hq_admin"],
             "valid_until": [None, "2026-11-21"],
             "is_active": [True, False],
-            "rows": [1, 0],
+            "left_over": [1, 0],
         },
     )
     with override("zh-hans"):
@@ -70,7 +70,7 @@ def test_changes_are_read_in_the_readers_language() -> None:
             ("角色", "总部分析师", "总部管理员"),
             ("截止", None, "2026-11-21"),
             ("is active", "是", "否"),
-            ("rows", 1, 0),
+            ("left over", 1, 0),
         ]
 
 
