@@ -2,8 +2,9 @@
 
 The rule of notices, for a profile q of a person:
 
-- chain(q) is what was answered in q, and what the person answered to the group: a yes to the group
-  counts only where its notice names q's brand, and a yes of someone under 14 only by a guardian.
+- chain(q) is what was answered in q, and every no of the person's to the group. A yes to the group
+  stands in each profile that carried the number it was given with, and counts there only where its
+  notice names q's brand; a yes of someone under 14 counts only by a guardian.
 - current(q) is the latest of chain(q); of answers at one instant a no is later than a yes.
 - q has the notice of current(q) where that is a yes which has not expired, and no profile of the
   person has a no for its current answer. Otherwise it has none.
@@ -54,7 +55,8 @@ def current_sql(*, profiles: str, answers: str, minors: str) -> str:
             SELECT DISTINCT ON (q.id) q.id AS profile_id, q.person_id, q.notice_id AS old_notice,
                 c.is_given, c.answered_notice_id, c.expires_at
             FROM looked_at q LEFT JOIN counted c ON c.person_id = q.person_id AND (
-                CASE WHEN c.is_to_group THEN NOT c.is_given OR EXISTS (
+                CASE WHEN c.is_to_group AND NOT c.is_given THEN true
+                WHEN c.is_to_group THEN c.profile_id = q.id AND EXISTS (
                     SELECT FROM brands_notice_recipients r
                     WHERE r.notice_id = c.answered_notice_id AND r.brand_id = q.brand_id
                 ) ELSE c.profile_id = q.id END
@@ -171,14 +173,15 @@ def apply_notices(cursor: CursorWrapper) -> int:
     return changed
 
 
-# Person → whether automated decisions about them are objected to: in some profile the latest word
-# made there, or to the group, is a no. Takes the persons' narrowing as {of}.
+# Person → whether automated decisions about them are objected to: in some profile the latest of
+# what was said there, and of objections to the group, is one. Takes the narrowing as {of}.
 OBJECTING = """
     SELECT person_id, bool_or(is_objecting) AS is_objecting FROM (
         SELECT DISTINCT ON (p.id) p.person_id, o.is_objecting
         FROM members_profile p
         JOIN members_objection o
-            ON o.person_id = p.person_id AND (o.is_to_group OR o.profile_id = p.id)
+            ON o.person_id = p.person_id
+            AND (o.profile_id = p.id OR o.is_to_group AND o.is_objecting)
         {of}
         ORDER BY p.id, o.made_at DESC, o.is_objecting DESC
     ) AS latest GROUP BY person_id

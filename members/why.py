@@ -140,11 +140,10 @@ def _where(row: Consent | None) -> str:
 
 def _current(profile: Profile) -> Consent | None:
     """Return the latest answer that counts for the profile, of those that are seen."""
-    to_group = Q(person_id=profile.person_id, is_to_group=True) & (
-        Q(is_given=False) | Q(answered_notice__recipients=profile.brand_id)
-    )
+    own = Q(is_to_group=False) | Q(answered_notice__recipients=profile.brand_id)
+    no_to_group = Q(person_id=profile.person_id, is_to_group=True, is_given=False)
     return (
-        Consent.objects.filter(Q(profile_id=profile.pk, is_to_group=False) | to_group)
+        Consent.objects.filter((Q(profile_id=profile.pk) & own) | no_to_group)
         .order_by("-answered_at", "is_given", "-answered_notice_id")
         .first()
     )

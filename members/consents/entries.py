@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
@@ -85,7 +85,7 @@ def answer_enter(
         is_given=what == What.YES,
         at=at,
         is_by_guardian=is_by_guardian,
-        minor_until=minor_until or (profile.minor_until if profile else None),
+        minor_until=_later(minor_until, profile.minor_until if profile else None),
     )
     if problem:
         raise AnswerRefused(problem)
@@ -115,16 +115,31 @@ def answer_enter(
         fields["identity_key"] = identity_key(group_keys(), kind, text)
     request_key = request_key or uuid.uuid4()
     entry: Entry
-    if to_group:
-        entry = _enter_for_group(visible, request_key, fields)
-    else:
-        place = _own_place(visible, profile, brand_id)
-        entry, _is_new = ConsentEntry.objects.get_or_create(
-            request_key=request_key, brand_id=place[0], defaults={"store_id": place[1], **fields}
-        )
+    try:
+        if to_group:
+            entry = _enter_for_group(visible, request_key, fields)
+        else:
+            place = _own_place(visible, profile, brand_id)
+            entry, _is_new = ConsentEntry.objects.get_or_create(
+                request_key=request_key,
+                brand_id=place[0],
+                defaults={"store_id": place[1], **fields},
+            )
+    except IntegrityError as error:
+        if "handed_in_once" not in str(error):
+            raise
+        # The key stands on an entry that the viewer does not see now: of another mode, of a store.
+        raise AnswerRefused(
+            _("This form was changed on its way. Nothing was recorded. Load the page again.")
+        ) from error
     if tells_worker:
         answers_enqueue()
     return entry
+
+
+def _later(*days: dt.date | None) -> dt.date | None:
+    """Return the latest day that is known: nobody is older for being said to be."""
+    return max((day for day in days if day is not None), default=None)
 
 
 def _normalised(kind: str, text: str) -> str:
@@ -217,12 +232,21 @@ class _Failed:
 def _waiting(failed: _Failed) -> list[ConsentEntry | GroupConsentEntry]:
     found: list[ConsentEntry | GroupConsentEntry] = []
     for model in (ConsentEntry, GroupConsentEntry):
-        rows = model.objects.filter(state=Entry.State.WAITING).exclude(pk__in=failed.ids[model])
-        found += (
-            rows.select_related("answered_notice", "entered_by")
-            .order_by("pk")
-            .select_for_update(of=("self",))[:_AT_ONCE]
+        waiting = model.objects.filter(state=Entry.State.WAITING).exclude(pk__in=failed.ids[model])
+        ids = list(waiting.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE])
+        rows = waiting.select_related("answered_notice", "entered_by").select_for_update(
+            of=("self",)
         )
+        try:
+            found += rows.filter(pk__in=ids)
+        except DataError:
+            # One holds what Python cannot read, such as the year 20000; the others can be.
+            for pk in ids:
+                try:
+                    found += rows.filter(pk=pk)
+                except DataError:
+                    log.exception("answer %s %s", model.__name__, pk)
+                    failed.ids[model].add(pk)
     return sorted(found, key=lambda entry: (entry.entered_at, entry.pk))
 
 
@@ -273,8 +297,8 @@ def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
     is_to_group = isinstance(entry, GroupConsentEntry)
     profile = _find_of_group(entry) if isinstance(entry, GroupConsentEntry) else _find_own(entry)
     minor_until = entry.minor_until
-    if minor_until is None and profile is not None and not is_to_group:
-        minor_until = profile.minor_until
+    if profile is not None and not is_to_group:
+        minor_until = _later(minor_until, profile.minor_until)
     problem = answer_problem(
         notice=entry.answered_notice,
         is_given=entry.what == What.YES,
@@ -287,7 +311,10 @@ def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
     _audit(entry, profile)
     if profile is None:
         return None
-    if entry.minor_until and not ledger.keep_minor(profile, entry.minor_until) and not is_to_group:
+    # HQ may not even see the brand whose contact data this would be: its word counts for its own
+    # answer, and stays on the entry.
+    keeps_minor = entry.minor_until is not None and not is_to_group
+    if keeps_minor and not ledger.keep_minor(profile, entry.minor_until):
         raise AnswerRefused(
             _(
                 "No contact data is kept of this member, so no birthday either. Nothing was "
@@ -300,21 +327,38 @@ def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
         "evidence": entry.evidence,
         "is_to_group": is_to_group,
     }
+    # An answer to the group is of whoever has this number: it stands in each membership that
+    # carries it, so that it opens none that was merged to them, and no brand takes it away.
+    for one in [profile, *_also_named(entry, profile)]:
+        _append_in(one, entry, said)
+    return profile
+
+
+def _append_in(
+    profile: Profile, entry: ConsentEntry | GroupConsentEntry, said: dict[str, Any]
+) -> None:
     if entry.what in (What.OBJECTS, What.ALLOWS):
         ledger.append_objection(profile=profile, is_objecting=entry.what == What.OBJECTS, **said)
-    else:
-        is_given = entry.what == What.YES
-        notice = entry.answered_notice
-        if notice is None and not is_given:
-            notice = ledger.last_agreed(profile)
-        ledger.append_consent(
-            profile=profile,
-            notice=notice,
-            is_given=is_given,
-            is_by_guardian=entry.is_by_guardian,
-            **said,
-        )
-    return profile
+        return
+    is_given = entry.what == What.YES
+    notice = entry.answered_notice
+    if notice is None and not is_given:
+        notice = ledger.last_agreed(profile)
+    ledger.append_consent(
+        profile=profile,
+        notice=notice,
+        is_given=is_given,
+        is_by_guardian=entry.is_by_guardian,
+        **said,
+    )
+
+
+def _also_named(entry: ConsentEntry | GroupConsentEntry, profile: Profile) -> list[Profile]:
+    """Return the other profiles that carry the number an answer to the group was given with."""
+    if not isinstance(entry, GroupConsentEntry) or entry.profile_id is not None:
+        return []
+    rows = Profile.objects.select_related("brand").order_by("pk")
+    return list(rows.filter(pk__in=_profiles_with(entry)).exclude(pk=profile.pk))
 
 
 def _audit(entry: ConsentEntry | GroupConsentEntry, profile: Profile | None) -> None:
@@ -367,6 +411,9 @@ def _profiles_with(entry: Entry) -> list[int]:
     if identity is None:
         return []
     if identity.is_hot:
+        if isinstance(entry, GroupConsentEntry):
+            # HQ is told of a number that many share what it is told of nobody's.
+            return []
         raise AnswerRefused(
             _(
                 "Many members share this number, so it names nobody. Nothing was recorded. Name "

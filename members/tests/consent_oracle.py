@@ -75,10 +75,10 @@ class Ledger:
     def _counts(self, answer: Answer, profile: Key, persons: Set[Key]) -> bool:
         if answer.profile not in persons:
             return False
-        if not answer.to_group and answer.profile != profile:
-            return False
         if not answer.yes:
-            return True
+            return answer.to_group or answer.profile == profile
+        if answer.profile != profile:
+            return False
         assert answer.notice is not None
         named = self.notices[answer.notice].brands
         if answer.to_group and self.brand_of[profile] not in named:

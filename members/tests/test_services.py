@@ -99,17 +99,20 @@ def test_a_yes_opens_the_profile_it_was_given_in_and_no_other(says, opened, pers
     assert opened() == {"tea": "1", "bakery": "1"}
 
 
-def test_a_yes_to_the_group_opens_every_brand_that_the_notice_names(
+def test_a_yes_to_the_group_opens_where_it_stands_and_no_later_row_of_the_person(
     says, opened, notice, for_tea, importer
 ):
-    says("bakery", for_tea, is_to_group=True, at=ago(2))
+    # It was given with what bakery's profile carries, and its notice does not name bakery.
+    says("bakery", for_tea, is_to_group=True, at=ago(3))
+    assert opened() == {}
+    says("tea", for_tea, is_to_group=True, at=ago(2))
     assert opened() == {"tea": "2"}
     says("bakery", notice, is_to_group=True, at=ago(1))
-    assert opened() == {"tea": "1", "bakery": "1"}
-    # A brand that the person joins later is one that the notice names.
+    assert opened() == {"tea": "2", "bakery": "1"}
+    # A row that a brand adds to the person is one that nobody was asked about.
     importer.members("member_no,phone\n1,13800138000\n", brand="spa")
     importer.orders("order_no,member_no,ordered_at,amount\nA,1,2026-03-01,5\n", brand="spa")
-    assert opened() == {"tea": "1", "bakery": "1", "spa": "1"}
+    assert opened() == {"tea": "2", "bakery": "1"}
 
 
 def test_a_no_closes_every_profile_until_it_is_taken_back_where_it_was_said(says, opened, notice):
@@ -123,19 +126,25 @@ def test_a_no_closes_every_profile_until_it_is_taken_back_where_it_was_said(says
     assert opened() == {"tea": "1", "bakery": "1"}
 
 
-def test_a_later_answer_to_the_group_takes_a_no_back_and_an_earlier_one_does_not(
+def test_a_yes_to_the_group_takes_a_no_back_where_it_stands_later_than_the_no(
     says, opened, notice, for_tea
 ):
-    says("bakery", notice, is_given=False, at=ago(5))
-    says("tea", notice, is_to_group=True, at=ago(6))
+    says("bakery", notice, is_given=False, at=ago(8))
+    says("bakery", notice, is_to_group=True, at=ago(9))
     assert opened() == {}
-    says("tea", for_tea, is_to_group=True, at=ago(4))
-    # The second notice does not name the brand where the no was said.
+    # One that does not stand where the no was said, and one that does not name that brand.
+    says("tea", notice, is_to_group=True, at=ago(7))
+    says("bakery", for_tea, is_to_group=True, at=ago(6))
+    assert opened() == {}
+    says("bakery", notice, is_to_group=True, at=ago(5))
+    assert opened() == {"tea": "1", "bakery": "1"}
+    # A no to the group is every membership's, until a yes in each.
+    says("tea", None, is_given=False, is_to_group=True, at=ago(4))
     assert opened() == {}
     says("tea", notice, is_to_group=True, at=ago(3))
-    assert opened() == {"tea": "1", "bakery": "1"}
-    says("tea", None, is_given=False, is_to_group=True, at=ago(2))
     assert opened() == {}
+    says("bakery", notice, at=ago(2))
+    assert opened() == {"tea": "1", "bakery": "1"}
 
 
 def test_a_no_without_a_yes_before_it_is_recorded_too(importer, person, opened):
