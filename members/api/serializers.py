@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,17 @@ class PlainCharField(serializers.CharField):
         if "\0" in text:
             raise serializers.ValidationError(_("The text has a NUL in it."))
         return text
+
+
+class MomentField(serializers.DateTimeField):
+    """Take an instant; one at the very edge of time is refused like any other slip."""
+
+    def enforce_timezone(self, value: dt.datetime) -> dt.datetime:
+        """Return the instant in a time zone; raises ValidationError where that is out of time."""
+        try:
+            return super().enforce_timezone(value)
+        except OverflowError:
+            self.fail("overflow")
 
 
 class PageQuery(StrictSerializer):
@@ -74,7 +86,7 @@ class AnswerSerializer(StrictSerializer):
     member_no = PlainCharField(required=False, max_length=64)
     identity = IdentityField(required=False)
     notice = PlainCharField(required=False, max_length=20)
-    answered_at = serializers.DateTimeField(required=False)
+    answered_at = MomentField(required=False)
     channel = PlainCharField(default="api", max_length=40)
     evidence = PlainCharField(default="", max_length=200, allow_blank=True)
     is_by_guardian = serializers.BooleanField(default=False)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,6 +18,7 @@ from brands.services import answers_bump
 from members import locks
 from members.exports.tasks import sweep_enqueue
 from members.models import Consent, Contact, Objection, Profile
+from members.models.consents import ANSWER_TIMES
 from members.notices import refresh_notices, refresh_objections, time_zone
 from members.staging import stage
 from tenants import audit
@@ -59,6 +61,8 @@ def answer_problem(
 ) -> str:
     """Return in words why an answer cannot be recorded; "" where it can."""
     now = timezone.now()
+    if at < ANSWER_TIMES[0]:
+        return _("The year %(year)d is not between 1900 and 2100.") % {"year": at.year}
     if at > now:
         return _(
             "A consent cannot be dated in the future. Nothing was recorded. Give the time at which "
@@ -166,8 +170,14 @@ def _walled(profile: Profile) -> dict[str, object]:
 
 
 def keep_minor(profile: Profile, minor_until: dt.date) -> bool:
-    """Keep the day of a member's 14th birthday; False where no contact data is kept to hold it."""
-    return bool(Contact.objects.filter(profile=profile).update(minor_until=minor_until))
+    """Keep the day of a member's 14th birthday; False where no contact data is kept to hold it.
+
+    A day that is known is put off and never brought forward: a yes does not talk a child's age
+    away. Who has it wrong corrects it with the contact data, by a file.
+    """
+    contact = Contact.objects.filter(profile=profile)
+    is_later = Q(minor_until=None) | Q(minor_until__lt=minor_until)
+    return bool(contact.filter(is_later).update(minor_until=minor_until)) or contact.exists()
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
 from django.conf import settings
@@ -15,6 +16,13 @@ from brands.wall.models import GroupWalled, Wall, Walled
 from brands.wall.visibility import Kind
 from members.models.people import Identity, Person
 from members.models.profiles import Profile
+
+# An answer of another time is a slip, or one that Python cannot read back; no year before 1900
+# and after 2100 in any time zone, as in files.
+ANSWER_TIMES = (
+    dt.datetime(1899, 12, 31, tzinfo=dt.UTC),
+    dt.datetime(2101, 1, 2, tzinfo=dt.UTC),
+)
 
 
 class Consent(Walled):
@@ -60,6 +68,10 @@ class Consent(Walled):
                 condition=Q(is_given=False) | Q(answered_notice__isnull=False),
                 name="%(app_label)s_%(class)s_yes_to_a_notice",
             ),
+            models.CheckConstraint(
+                condition=Q(answered_at__range=ANSWER_TIMES),
+                name="%(app_label)s_%(class)s_in_our_time",
+            ),
         ]
         indexes = [
             models.Index(
@@ -102,7 +114,10 @@ class Objection(Walled):
             models.UniqueConstraint(
                 fields=["profile", "is_objecting", "made_at", "is_to_group"],
                 name="%(app_label)s_%(class)s_once",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(made_at__range=ANSWER_TIMES), name="%(app_label)s_%(class)s_in_our_time"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -203,7 +218,11 @@ class ConsentEntry(Entry, Walled):
         constraints = [
             models.UniqueConstraint(
                 fields=["brand", "request_key"], name="%(app_label)s_%(class)s_handed_in_once"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(answered_at__range=ANSWER_TIMES),
+                name="%(app_label)s_%(class)s_in_our_time",
+            ),
         ]
         indexes = [
             models.Index(
@@ -225,7 +244,11 @@ class GroupConsentEntry(Entry, GroupWalled):
         constraints = [
             models.UniqueConstraint(
                 fields=["request_key"], name="%(app_label)s_%(class)s_handed_in_once"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(answered_at__range=ANSWER_TIMES),
+                name="%(app_label)s_%(class)s_in_our_time",
+            ),
         ]
         indexes = [
             models.Index(
