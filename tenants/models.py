@@ -309,6 +309,17 @@ class Grant(models.Model):
     valid_from = models.DateTimeField(_("from"), default=timezone.now)
     valid_until = models.DateTimeField(_("until"), null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=200, blank=True)
+    # Who let the person in: one of the two never approves what the other asked for.
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="grants_given",
+        verbose_name=_("by"),
+    )
+    given_at = models.DateTimeField(auto_now_add=True, null=True, verbose_name=_("at"))
 
     objects = GrantQuerySet.as_manager()
 

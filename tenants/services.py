@@ -157,6 +157,7 @@ def grant_add(*, user: User, terms: GrantTerms, acting_user: User | None) -> Gra
         valid_from=terms.valid_from or timezone.now(),
         valid_until=terms.valid_until,
         reason=terms.reason,
+        given_by=acting_user,
     )
     audit.record(
         acting_user=acting_user,
