@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from brands.modes import Mode
@@ -113,9 +113,15 @@ def differences(
                     yield Difference(side, brand_id, kind, old, new)
 
 
-def only_closes(before: Modes, after: Modes, notices: Iterable[NoticeTerms]) -> bool:
-    """Tell whether nobody sees anything in the second world that they do not see in the first."""
-    return not any(one.opens for one in differences(before, after, notices))
+def opens(known: Sequence[Modes], after: Modes, notices: Iterable[NoticeTerms]) -> bool:
+    """Tell whether anybody sees in a world what they see in none of the known ones."""
+    notices = tuple(notices)
+    return any(
+        not any(is_within(new, decide(side.viewer, *cell, world, notices)) for world in known)
+        for side in sides(after)
+        for cell in ((brand_id, kind) for brand_id in after for kind in Kind)
+        for new in [decide(side.viewer, *cell, after, notices)]
+    )
 
 
 def outline(found: Iterable[Difference]) -> str:

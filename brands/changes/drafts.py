@@ -324,6 +324,49 @@ def _check_approver(draft: ModeDraft, acting_user: User) -> None:
             _("You wrote the assessment: another HQ admin must approve it. Nothing was changed.")
         )
     require_admin(acting_user)
+    if barring := bars(draft, acting_user, admissions(draft, acting_user)):
+        raise DraftRefused(barring)
+
+
+def _asking(draft: ModeDraft) -> set[int | None]:
+    """Return who asked for a draft, and who wrote its assessments."""
+    return {draft.requested_by_id, *draft.assessments.values_list("written_by_id", flat=True)}
+
+
+def admissions(draft: ModeDraft, approver: User | None) -> list[Grant]:
+    """Return the grants as HQ admin, ended ones too, of an approver and of who asked or assessed.
+
+    Those alone that a person of the group or an operator gave; a group's first have no giver.
+    """
+    people = [*_asking(draft), approver.pk if approver else None]
+    return list(
+        Grant.objects.filter(
+            tenant__schema_name=connection.schema_name,
+            role=Role.HQ_ADMIN,
+            user__in=[pk for pk in people if pk],
+            given_by__isnull=False,
+        )
+        .select_related("user", "given_by")
+        .order_by("pk")
+    )
+
+
+def bars(draft: ModeDraft, approver: User, admitted: list[Grant]) -> str:
+    """Return, in words, that an approver let in who asked or assessed, or the reverse; else "".
+
+    In either direction, and by grants that ended too: else one person approves from one address
+    what they asked for from another, which they let in, and takes it away in between.
+    """
+    asking = _asking(draft)
+    for grant in admitted:
+        let_in_by_them = grant.user_id == approver.pk and grant.given_by_id in asking
+        let_in_by_approver = grant.user_id in asking and grant.given_by_id == approver.pk
+        if let_in_by_them or let_in_by_approver:
+            return _(
+                "%(giver)s let %(name)s in as HQ admin, so neither of the two approves what the "
+                "other asked for or assessed. Nothing was changed; ask another HQ admin."
+            ) % {"giver": grant.given_by, "name": grant.user}
+    return ""
 
 
 def require_admin(acting_user: User) -> Grant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -9,15 +10,16 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from brands.changes.differences import only_closes
+from brands.changes.differences import opens
 from brands.changes.drafts import draft_create, overtake, require_admin
 from brands.changes.errors import DraftRefused
 from brands.changes.locks import hold_decisions
-from brands.changes.worlds import worlds
 from brands.formatting import moment
 from brands.models import ModeChange, ModeDraft, about
 from brands.modes import Mode
-from brands.services import mode_before, mode_change
+from brands.selectors import effective_modes, notice_terms
+from brands.services import decision_append, mode_before, mode_change
+from brands.wall.visibility import Kind, NoticeTerms
 from tenants import audit
 from tenants.models import User
 
@@ -26,14 +28,16 @@ from tenants.models import User
 class Undoing:
     """Say what taking a change back would do.
 
-    A scheduled change is called off. An effective one is rolled back: alone where it only closes,
-    with a second admin where it opens anything for anyone.
+    A scheduled change is called off, an effective one is rolled back: alone where it only closes,
+    with a second admin where it opens anything for anyone, at once or on the day of a decision
+    that is still to come.
     """
 
     change: ModeChange
     mode: str
     is_call_off: bool
-    only_closes: bool
+    # The first instant from which somebody would see more: now, or the day of another decision.
+    opens_at: dt.datetime | None
 
     @property
     def mode_label(self) -> str:
@@ -43,7 +47,13 @@ class Undoing:
     @property
     def needs_second(self) -> bool:
         """Tell whether a second HQ admin has to approve it."""
-        return not self.is_call_off and not self.only_closes
+        return self.opens_at is not None
+
+    @property
+    def drafted_for(self) -> dt.datetime | None:
+        """Return the instant that a draft of it is for: when it opens; None is at once."""
+        at = self.opens_at
+        return at if at is not None and at > timezone.now() else None
 
 
 def last_standing(brand_id: int | None) -> ModeChange | None:
@@ -82,11 +92,44 @@ def undoing(change: ModeChange) -> Undoing:
             _("%(brand)s has left the group: it shares with nobody, and that cannot be changed.")
             % {"brand": brand}
         )
-    if change.effective_at > now:
-        return Undoing(change, former, is_call_off=True, only_closes=False)
-    found = worlds(brand_id=change.brand_id, mode=former)
-    closes = only_closes(found.before, found.after, found.notices)
-    return Undoing(change, former, is_call_off=False, only_closes=closes)
+    is_call_off = change.effective_at > now
+    return Undoing(change, former, is_call_off, _opens_at(change, former, now))
+
+
+def _opens_at(change: ModeChange, former: str, now: dt.datetime) -> dt.datetime | None:
+    """Return the first instant from which taking a change back opens anything; None for never.
+
+    A mode rests on two decisions, the group's and the brand's: taking back a closing that moves
+    nothing today may open on the day that the other one is due. So every instant from now on at
+    which any decision takes effect is looked at.
+    """
+    is_call_off = change.effective_at > now
+    start = change.effective_at if is_call_off else now
+    dues = ModeChange.objects.filter(effective_at__gt=start).order_by("effective_at")
+    days = [start, *dues.values_list("effective_at", flat=True).distinct()]
+    until_then = effective_modes(at=start - dt.timedelta(microseconds=1))
+    standing = [effective_modes(at=day) for day in days]
+    with transaction.atomic():
+        decision_append(
+            brand=change.brand,
+            mode=former,
+            effective_at=start,
+            undoes=change,
+            acting_user=None,
+        )
+        undone = [effective_modes(at=day) for day in days]
+        transaction.set_rollback(True)
+    for day, before, after in zip(days, standing, undone, strict=True):
+        # Called off, things stay as they are: what is seen until then was decided, too.
+        known = [before, until_then] if is_call_off else [before]
+        if opens(known, after, [*notice_terms(at=day), _any_notice(after)]):
+            return day
+    return None
+
+
+def _any_notice(modes: dict[int, Mode]) -> NoticeTerms:
+    """Return a notice that names everybody and everything, as one that begins later may."""
+    return NoticeTerms(id=0, names_group=True, brands=frozenset(modes), kinds=frozenset(Kind))
 
 
 @transaction.atomic
@@ -102,7 +145,11 @@ def change_undo(*, change: ModeChange, acting_user: User, reason: str) -> ModeCh
         raise DraftRefused(_("Say why: the reason stands in the history. Nothing was changed."))
     if found.needs_second:
         return draft_create(
-            acting_user=acting_user, brand=change.brand, mode=found.mode, reason=reason
+            acting_user=acting_user,
+            brand=change.brand,
+            mode=found.mode,
+            reason=reason,
+            effective_at=found.drafted_for,
         )
     made = mode_change(
         mode=found.mode,

@@ -61,7 +61,7 @@ def mode_change(
         before = brand_overrides(at=effective_at).get(brand.pk, "")
     if before == mode:
         raise ModeUnchanged(_("This mode holds already. Nothing was changed."))
-    change = _append(
+    change = decision_append(
         brand=brand,
         mode=mode,
         reason=reason,
@@ -70,7 +70,6 @@ def mode_change(
         draft=draft,
         undoes=undoes,
     )
-    _call_off_again(change, acting_user)
     audit.record(
         acting_user=acting_user,
         action="mode.change",
@@ -83,6 +82,13 @@ def mode_change(
         follow_up = ModeFollowUp.objects.create(change=change, due_at=effective_at)
         if effective_at <= timezone.now():
             follow_up_enqueue(follow_up.pk)
+    return change
+
+
+def decision_append(*, acting_user: User | None, **fields: object) -> ModeChange:
+    """Write a decision, and again the call-offs that follow it: the rows alone, nothing besides."""
+    change = _append(acting_user=acting_user, **fields)
+    _call_off_again(change, acting_user)
     return change
 
 

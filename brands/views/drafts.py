@@ -31,7 +31,7 @@ State = ModeDraft.State
 
 
 def _draft(draft_id: int) -> ModeDraft:
-    rows = ModeDraft.objects.select_related("brand", "follows", "change__follow_up")
+    rows = ModeDraft.objects.select_related("brand", "decided_by", "follows", "change__follow_up")
     return get_object_or_404(rows, pk=draft_id)
 
 
@@ -67,11 +67,18 @@ def _rights(
     may_act = request.user.has_perm(MAY_ACT)
     is_requester = found.requested_by_id == request.user.pk
     is_author = any(one.written_by_id == request.user.pk for one in assessments)
+    admitted, barring = [], ""
+    if may_act and found.submitted_at is not None:
+        admitted = drafts.admissions(found, found.decided_by or request.user)
+        if not is_requester and not is_author:
+            barring = drafts.bars(found, request.user, admitted)
     return {
         "may_act": may_act,
         "is_requester": is_requester,
         "is_author": is_author,
-        "may_approve": may_act and not is_requester and not is_author,
+        "may_approve": may_act and not is_requester and not is_author and not barring,
+        "barring": barring,
+        "admissions": admitted,
     }
 
 

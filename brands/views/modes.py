@@ -169,8 +169,8 @@ def undo(request: GroupRequest, change_id: int) -> HttpResponse:
         return redirect("brands:mode")
     names = dict(Brand.objects.values_list("pk", "name"))
     viewers = []
-    if not found.is_call_off:
-        world = worlds(brand_id=change.brand_id, mode=found.mode)
+    if found.needs_second or not found.is_call_off:
+        world = worlds(brand_id=change.brand_id, mode=found.mode, at=found.drafted_for)
         viewers = in_words(differences(world.before, world.after, world.notices), names)
     context = {
         "title": _("Call the change off?") if found.is_call_off else _("Take the change back?"),
