@@ -68,10 +68,15 @@ class AnswerForm(forms.Form):
         },
     )
 
-    def __init__(self, *args: Any, brand_id: int, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, brand_id: int, is_for_group: bool = False, **kwargs: Any
+    ) -> None:
         kwargs.setdefault("initial", {}).setdefault("request_key", uuid.uuid4())
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
+        if is_for_group:
+            # HQ's word is not kept with a brand's contact data.
+            fields["birthday"].help_text = ""
         fields["notice"].queryset = notices_in_force().order_by("-effective_from", "-pk")
         accounts = ChannelAccount.objects.filter(brand_id__in=[brand_id], is_active=True)
         self.channels = [*accounts.values_list("name", flat=True), _("Store"), _("Telephone")]

@@ -101,7 +101,8 @@ class History:
     stance: Stance
     events: list[Event]
     objects: bool
-    # Evidence may name the person: it is shown where their contact data is.
+    # Evidence may name the person, and how a brand came to know an answer is the brand's: both,
+    # its channel too, are shown where contact data is by right and not by a notice.
     sees_evidence: bool
 
     @property

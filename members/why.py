@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from brands.facts import Facts
 from brands.wall.reasons import Answer, Link, Step, explain
-from brands.wall.visibility import Kind, Sight, Visible
+from brands.wall.visibility import Kind, Sight, Viewer, Visible
 from members.models import Consent, MaskedContact, Profile
 from tenants.models import Grant
 
@@ -48,7 +48,7 @@ def answers(
     profile: Profile, *, visible: Visible, facts: Facts, grant: Grant
 ) -> dict[Kind, Answer]:
     """Return kind of data → what the viewer sees of this member, with the chain of reasons."""
-    answered = answer_link(profile, facts)
+    answered = answer_link(profile, facts, visible.viewer)
     return {
         kind: explain(
             viewer=visible.viewer,
@@ -99,14 +99,14 @@ def _why_hidden(clear: Answer, mask: Answer, masked: MaskedContact | None) -> st
     return clear.reason if not mask.is_open else mask.reason
 
 
-def answer_link(profile: Profile, facts: Facts) -> Link:
+def answer_link(profile: Profile, facts: Facts, viewer: Viewer) -> Link:
     """Say what this person's answer is for this profile, as far as the viewer sees answers.
 
     What was answered at a brand out of sight is not told, and neither is that there is one.
     """
     notice = facts.notice(profile.notice_id)
     row = _current(profile)
-    where = _where(row)
+    where = _where(row, viewer)
     if profile.notice_id is not None:
         if row is None or row.answered_notice_id != profile.notice_id or notice is None:
             return Link(Step.CONSENT, _("This person agreed to a notice that counts here."), True)
@@ -131,11 +131,13 @@ def answer_link(profile: Profile, facts: Facts) -> Link:
     return Link(Step.CONSENT, text, False, since=row.answered_at)
 
 
-def _where(row: Consent | None) -> str:
+def _where(row: Consent | None, viewer: Viewer) -> str:
     if row is None:
         return ""
     to = _("to the group") if row.is_to_group else _("to the brand")
-    return f"{to}, {row.channel}" if row.channel else to
+    # How a brand came to know an answer is the brand's.
+    is_own = row.brand_id in viewer.brands | viewer.store_brands
+    return f"{to}, {row.channel}" if row.channel and is_own else to
 
 
 def _current(profile: Profile) -> Consent | None:

@@ -1,8 +1,10 @@
 """What a brand or HQ tries with rows and answers of its own, to open, close or learn of others'."""
 
 import datetime as dt
+import uuid
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from brands.models import Notice
@@ -10,7 +12,14 @@ from brands.modes import Mode
 from brands.services import mode_change
 from brands.wall import scope
 from members.consents import entries
-from members.models import Contact, GroupConsentEntry, Identity, Profile
+from members.models import (
+    Consent,
+    ConsentEntry,
+    Contact,
+    GroupConsentEntry,
+    Identity,
+    Profile,
+)
 from members.services import answers_record, consent_record, consent_withdraw
 from members.tests.pools import fill, phone_of
 from members.tests.tokens import program
@@ -116,3 +125,87 @@ def test_a_hot_number_says_the_same_to_hq_as_nobodys(acme, cast, closed):
     answers_record(tenant=acme)
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert len(set(GroupConsentEntry.objects.values_list("state", "outcome"))) == 1
+
+
+def minors():
+    """Return every 14th birthday that is kept."""
+    return set(Contact.objects.values_list("minor_until", flat=True))
+
+
+def test_hq_writes_no_birthday_into_a_brand_that_is_closed_to_it(acme, cast, closed):
+    phone = {"kind": "phone", "value": phone_of(1)}
+    hand_in(
+        cast.group_admin,
+        identity=phone,
+        answer="yes",
+        notice="1",
+        to_group=True,
+        minor_until="2001-01-01",
+    )
+    answers_record(tenant=acme)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert minors() == {dt.date(2034, 1, 1)}
+
+
+def test_a_birthday_that_is_known_is_not_talked_away_with_a_yes(acme, cast, closed):
+    number = closed["tea"].member_no
+    hand_in(
+        cast.brand_manager, member_no=number, answer="yes", notice="1", minor_until="2001-01-01"
+    )
+    answers_record(tenant=acme)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert minors() == {dt.date(2034, 1, 1)}
+
+
+def test_no_answer_of_one_brand_holds_up_those_of_the_group(acme, cast, closed, visit):
+    client = visit(cast.brand_manager)
+    client.raise_request_exception = False
+    client.post(
+        f"/members/{closed['tea'].pk}/consents/",
+        {"what": "no", "at": "0001-01-01T00:00", "channel": "x", "request_key": uuid.uuid4()},
+    )
+    hand_in(cast.sibling_manager, member_no=closed["bakery"].member_no, answer="no")
+    answers_record(tenant=acme)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert Consent.objects.filter(brand=closed["bakery"].brand_id).exists()
+        assert not ConsentEntry.objects.filter(state="waiting").exists()
+
+
+def test_a_key_that_was_used_in_another_mode_is_no_fault_of_ours(acme, cast, closed, switch):
+    line = {"identity": {"kind": "phone", "value": "13712345678"}, "answer": "no"}
+    line |= {"to_group": True, "key": str(uuid.uuid4())}
+    assert hand_in(cast.group_admin, **line).status_code == 202
+    switch(Mode.MEMBER_MAX)
+    assert hand_in(cast.group_admin, **line).status_code < 500
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00", "1899-06-01T00:00:00Z"])
+def test_a_program_that_is_wrong_about_the_century_is_told_so(cast, closed, at):
+    number = closed["tea"].member_no
+    answer = hand_in(cast.brand_manager, member_no=number, answer="no", answered_at=at)
+    assert answer.status_code == 422
+    assert answer.json()["taken"] == 0
+
+
+def test_no_row_keeps_a_time_that_cannot_be_read_back(acme, cast, closed, seeing):
+    tea = closed["tea"]
+    with seeing(cast.brand_manager), pytest.raises(IntegrityError), transaction.atomic():
+        ConsentEntry.objects.create(
+            brand_id=tea.brand_id,
+            what="no",
+            profile=tea,
+            answered_at=dt.datetime.min.replace(tzinfo=dt.UTC),
+        )
+
+
+def test_an_entry_that_cannot_be_read_holds_up_no_other(acme, cast, closed):
+    for user, brand in ((cast.brand_manager, "tea"), (cast.sibling_manager, "bakery")):
+        hand_in(user, member_no=closed[brand].member_no, answer="no")
+    with tenant_transaction(acme), scope.bulk(reason="test"), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE members_consententry SET minor_until = '20000-01-01' WHERE brand_id = %s",
+            [closed["tea"].brand_id],
+        )
+    answers_record(tenant=acme)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert list(Consent.objects.values_list("brand__code", flat=True)) == ["bakery"]

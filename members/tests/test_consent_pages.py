@@ -278,6 +278,28 @@ def test_the_members_to_ask_are_a_brand_s_own_with_their_reasons(acme, cast, vis
     assert visit(cast.group_admin).get(page).status_code == 404
 
 
+def test_how_a_brand_came_to_know_an_answer_is_shown_to_the_brand_alone(
+    acme, cast, visit, member, switch
+):
+    switch(Mode.FAN_MAX)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        consent_record(
+            profile=member,
+            notice=Notice.objects.get(),
+            is_given=True,
+            acting_user=None,
+            channel="Reels at noon",
+            evidence="Form 7",
+        )
+    pages = ["/consents/", f"/members/{member.pk}/", _page(member)]
+    for person, sees in ((cast.brand_manager, True), (cast.group_admin, False)):
+        for page in pages:
+            answer = visit(person).get(page)
+            shown = answer.content.decode()
+            assert (answer.status_code, "tea-1" in shown) == (200, True)
+            assert ("Reels at noon" in shown) is sees, (page, person)
+
+
 def test_the_gap_page_offers_to_write_what_no_notice_says(acme, cast, visit, member):
     with tenant_transaction(acme):
         Brand.objects.create(code="new", name="Joined later")

@@ -132,8 +132,9 @@ def test_what_does_not_count_is_said_without_telling_what_was_answered_elsewhere
                 answered_at=NOW,
                 **placed,
             )
-    with seeing(cast.brand_manager):
-        link = why.answer_link(Profile.objects.get(pk=pk), facts())
+    with seeing(cast.brand_manager) as opened:
+        viewer = opened.visible.viewer
+        link = why.answer_link(Profile.objects.get(pk=pk), facts(), viewer)
     assert link.words == words
     assert not link.opens
     assert "Spa" not in link.words
@@ -144,8 +145,9 @@ def test_an_answer_given_elsewhere_opens_without_being_named(acme, cast, seeing)
     with tenant_transaction(acme), scope.bulk(reason="test"):
         Consent.objects.filter(profile=pk).delete()
         assert Profile.objects.get(pk=pk).notice_id is not None
-    with seeing(cast.brand_manager):
-        link = why.answer_link(Profile.objects.get(pk=pk), facts())
+    with seeing(cast.brand_manager) as opened:
+        viewer = opened.visible.viewer
+        link = why.answer_link(Profile.objects.get(pk=pk), facts(), viewer)
     assert link.words == "This person agreed to a notice that counts here."
     assert link.opens
 

@@ -50,6 +50,8 @@ def consents(request: GroupRequest) -> HttpResponse:
         "days": agreeing,
         "chart": days_chart(_("Agree"), agreeing),
         "sees_answers": sees_answers,
+        # How a brand came to know an answer is the brand's.
+        "own_brands": visible.viewer.brands | visible.viewer.store_brands,
         "answers": list(
             Consent.objects.select_related("profile", "brand", "answered_notice").order_by("-pk")[
                 :_ANSWERS_SHOWN

@@ -53,7 +53,9 @@ def member_consents(request: GroupRequest, profile_id: int) -> HttpResponse:
     form = None
     if may_answer:
         given = request.POST if request.method == "POST" else None
-        form = AnswerForm(given, brand_id=profile.brand_id)
+        form = AnswerForm(
+            given, brand_id=profile.brand_id, is_for_group=not _is_own(request, profile)
+        )
     if form is not None and form.is_bound and form.is_valid():
         to_group = not _is_own(request, profile)
         data = form.cleaned_data

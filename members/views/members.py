@@ -72,6 +72,8 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
             if request.user.has_perm("members.view_consent")
             else None
         ),
+        # How a brand came to know an answer is the brand's.
+        "is_own": profile.brand_id in visible.viewer.brands | visible.viewer.store_brands,
         "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,
