@@ -3,6 +3,9 @@
 Resolution is set-based and incremental: it looks at the persons that changed profiles and
 identities touch, finds their components anew, and writes only what differs. The partition depends
 on the links alone, never on the order in which they came.
+
+An identity that many profiles of a brand have (a shop's own phone) joins none of that brand's. It
+goes on joining those of other brands: no brand parts its siblings' members by rows of its own.
 """
 
 from __future__ import annotations
@@ -15,8 +18,18 @@ from django.db.backends.utils import CursorWrapper
 
 from members.staging import stage, stage_query
 
-# An identity of more profiles than this (a shop's own phone) is hot and links nobody.
+# An identity of more profiles of one brand than this is hot there and links none of them.
 HOT_PROFILES = 50
+
+
+# The links of nodes `n` that join.
+_WARM_LINKS = """
+    JOIN members_identitylink l ON l.profile_id = n.profile_id
+    JOIN members_identity i ON i.id = l.identity_id AND (NOT i.is_hot OR NOT EXISTS (
+        SELECT FROM hot_brand h
+        WHERE h.identity_id = i.id AND h.brand_id = n.brand_id AND h.is_cold
+    ))
+"""
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class Resolved:
 
 
 def hot_profiles() -> int:
-    """Return the number of profiles above which an identity is hot."""
+    """Return the number of a brand's profiles above which an identity is hot there."""
     return int(getattr(settings, "IDENTITY_HOT_PROFILES", HOT_PROFILES))
 
 
@@ -41,7 +54,11 @@ def begin_touching(cursor: CursorWrapper) -> None:
     """
     stage(cursor, "touched_profile", "profile_id bigint NOT NULL")
     stage(cursor, "touched_identity", "identity_id bigint NOT NULL")
-    stage(cursor, "arriving_profile", "profile_id bigint NOT NULL, person_id bigint NOT NULL")
+    stage(
+        cursor,
+        "arriving_profile",
+        "profile_id bigint NOT NULL, person_id bigint NOT NULL, brand_id bigint NOT NULL",
+    )
 
 
 def resolve() -> Resolved:
@@ -69,17 +86,26 @@ def resolve() -> Resolved:
 
 
 def _update_hot(cursor: CursorWrapper) -> None:
-    """Set is_hot where it changed, and note those identities in `flipped`."""
+    """Set is_hot where it changed, and note those identities in `flipped`.
+
+    It is set where an identity is hot in some brand; `hot_brand` says in which.
+    """
     stage(cursor, "flipped", "identity_id bigint NOT NULL")
     cursor.execute(
         """
         WITH counted AS (
-            SELECT t.identity_id, (
+            SELECT t.identity_id, CASE WHEN (
                 SELECT count(*) FROM (
                     SELECT 1 FROM members_identitylink l
                     WHERE l.identity_id = t.identity_id LIMIT %(most)s + 1
                 ) AS capped
-            ) > %(most)s AS is_hot
+            ) > %(most)s THEN EXISTS (
+                SELECT FROM members_identitylink l
+                LEFT JOIN members_profile p ON p.id = l.profile_id
+                LEFT JOIN arriving_profile a ON a.profile_id = l.profile_id
+                WHERE l.identity_id = t.identity_id
+                GROUP BY COALESCE(p.brand_id, a.brand_id) HAVING count(*) > %(most)s
+            ) ELSE false END AS is_hot
             FROM (SELECT DISTINCT identity_id FROM touched_identity) AS t
         ), changed AS (
             UPDATE members_identity i SET is_hot = c.is_hot FROM counted c
@@ -88,6 +114,25 @@ def _update_hot(cursor: CursorWrapper) -> None:
         )
         INSERT INTO flipped SELECT id FROM changed
         """,
+        {"most": hot_profiles()},
+    )
+
+
+def _stage_hot_brands(cursor: CursorWrapper, identities: str) -> None:
+    """Stage the brands of hot identities, and whether their links there are cold."""
+    stage_query(
+        cursor,
+        "hot_brand",
+        f"""
+        SELECT l.identity_id, COALESCE(p.brand_id, a.brand_id) AS brand_id,
+            count(*) > %(most)s AS is_cold
+        FROM ({identities}) AS t
+        JOIN members_identity i ON i.id = t.identity_id AND i.is_hot
+        JOIN members_identitylink l ON l.identity_id = i.id
+        LEFT JOIN members_profile p ON p.id = l.profile_id
+        LEFT JOIN arriving_profile a ON a.profile_id = l.profile_id
+        GROUP BY 1, 2
+        """,  # noqa: S608 - queries of the code
         {"most": hot_profiles()},
     )
 
@@ -101,7 +146,10 @@ def _find_nodes(cursor: CursorWrapper) -> int:
         "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
         "ANALYZE pg_temp.arriving_profile"
     )
-    # Persons of arriving profiles are in no other table yet, so nobody else can have them.
+    touched = "SELECT identity_id FROM touched_identity"
+    _stage_hot_brands(cursor, f"{touched} GROUP BY 1")
+    # Persons of arriving profiles are in no other table yet, so nobody else can have them. What a
+    # hot identity joined before it went cold in a brand is the person that it points to.
     persons = stage_query(
         cursor,
         "affected_person",
@@ -113,7 +161,15 @@ def _find_nodes(cursor: CursorWrapper) -> int:
         JOIN members_identity i ON i.id = t.identity_id
         JOIN members_identitylink l ON l.identity_id = i.id
         JOIN members_profile p ON p.id = l.profile_id
-        WHERE NOT i.is_hot OR i.id IN (SELECT identity_id FROM flipped)
+        WHERE NOT i.is_hot OR i.id IN (SELECT identity_id FROM flipped) OR NOT EXISTS (
+            SELECT FROM hot_brand h
+            WHERE h.identity_id = i.id AND h.brand_id = p.brand_id AND h.is_cold
+        )
+        UNION
+        SELECT p.person_id
+        FROM touched_identity t
+        JOIN members_identity i ON i.id = t.identity_id AND i.is_hot
+        JOIN members_profile p ON p.person_id = i.person_id
         UNION ALL
         SELECT person_id FROM arriving_profile
         """,
@@ -122,23 +178,27 @@ def _find_nodes(cursor: CursorWrapper) -> int:
         cursor,
         "node",
         """
-        SELECT p.id AS profile_id, p.person_id, p.id AS label, false AS is_arriving
+        SELECT p.id AS profile_id, p.person_id, p.brand_id, p.id AS label, false AS is_arriving
         FROM affected_person a JOIN members_profile p ON p.person_id = a.person_id
         UNION ALL
-        SELECT profile_id, person_id, profile_id, true FROM arriving_profile
+        SELECT profile_id, person_id, brand_id, profile_id, true FROM arriving_profile
         """,
+    )
+    _stage_hot_brands(
+        cursor,
+        f"{touched} UNION SELECT l.identity_id FROM node n "  # noqa: S608 - queries of the code
+        "JOIN members_identitylink l ON l.profile_id = n.profile_id "
+        "JOIN members_identity i ON i.id = l.identity_id AND i.is_hot",
     )
     stage_query(
         cursor,
         "edge",
-        """
+        f"""
         SELECT identity_id, profile_id FROM (
             SELECT l.identity_id, l.profile_id, count(*) OVER (PARTITION BY l.identity_id) AS ends
-            FROM node n
-            JOIN members_identitylink l ON l.profile_id = n.profile_id
-            JOIN members_identity i ON i.id = l.identity_id AND NOT i.is_hot
+            FROM node n {_WARM_LINKS}
         ) AS linked WHERE ends > 1
-        """,
+        """,  # noqa: S608 - a constant of the code
     )
     return persons
 
@@ -272,12 +332,11 @@ def _tidy(cursor: CursorWrapper) -> None:
     stage_query(
         cursor,
         "pointed",
-        """
+        f"""
         SELECT i.id AS identity_id, i.person_id, min(t.person_id) AS right_id
         FROM node n
         JOIN target t USING (label)
-        JOIN members_identitylink l ON l.profile_id = n.profile_id
-        JOIN members_identity i ON i.id = l.identity_id AND NOT i.is_hot
+        {_WARM_LINKS}
         GROUP BY i.id
         HAVING i.person_id <> min(t.person_id)
         UNION ALL
@@ -288,7 +347,9 @@ def _tidy(cursor: CursorWrapper) -> None:
         ) AS l ON true
         LEFT JOIN members_profile p ON p.id = l.profile_id
         LEFT JOIN arriving_profile a ON a.profile_id = l.profile_id
-        WHERE (i.is_hot OR l.profile_id IS NULL) AND (
+        WHERE (l.profile_id IS NULL OR i.is_hot AND NOT EXISTS (
+            SELECT FROM hot_brand h WHERE h.identity_id = i.id AND NOT h.is_cold
+        )) AND (
             i.person_id IN (SELECT person_id FROM left_person)
             OR i.id IN (SELECT identity_id FROM touched_identity)
             -- A hot one may have pointed to the person that its holder has left.
@@ -297,7 +358,7 @@ def _tidy(cursor: CursorWrapper) -> None:
                 JOIN members_identitylink l ON l.profile_id = m.profile_id
             )
         )
-        """,
+        """,  # noqa: S608 - a constant of the code
     )
     cursor.execute(
         """

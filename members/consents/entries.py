@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from members import locks
 from members.consents import ledger
 from members.consents.ledger import AnswerRefused, answer_problem
 from members.contacts import identity_key, normalise_code, normalise_email, normalise_phone
+from members.identity import hot_profiles
 from members.keys import group_keys
 from members.models import (
     ConsentEntry,
@@ -358,7 +360,8 @@ def _also_named(entry: ConsentEntry | GroupConsentEntry, profile: Profile) -> li
     if not isinstance(entry, GroupConsentEntry) or entry.profile_id is not None:
         return []
     rows = Profile.objects.select_related("brand").order_by("pk")
-    return list(rows.filter(pk__in=_profiles_with(entry)).exclude(pk=profile.pk))
+    rows = rows.filter(pk__in=_profiles_with(entry), person_id=profile.person_id)
+    return list(rows.exclude(pk=profile.pk))
 
 
 def _audit(entry: ConsentEntry | GroupConsentEntry, profile: Profile | None) -> None:
@@ -404,20 +407,29 @@ def _find_of_group(entry: GroupConsentEntry) -> Profile | None:
 
 
 def _profiles_with(entry: Entry) -> list[int]:
-    """Return the profiles that carry the entry's identifier, which are all one person's."""
+    """Return the profiles that carry the entry's identifier, which are all one person's.
+
+    Of a brand's entry its own, so that it is told nothing of siblings'; of one to the group all but
+    those of brands in which so many share the identifier that it names nobody.
+    """
     identity = Identity.objects.filter(
         kind=entry.identity_kind, key=bytes(entry.identity_key or b"")
     ).first()
     if identity is None:
         return []
-    if identity.is_hot:
-        if isinstance(entry, GroupConsentEntry):
-            # HQ is told of a number that many share what it is told of nobody's.
-            return []
+    by_brand: dict[int, list[int]] = defaultdict(list)
+    links = IdentityLink.objects.filter(identity=identity)
+    if isinstance(entry, ConsentEntry):
+        links = links.filter(profile__brand_id=entry.brand_id)
+    for brand_id, profile_id in links.values_list("profile__brand_id", "profile_id"):
+        by_brand[brand_id].append(profile_id)
+    named = [found for found in by_brand.values() if len(found) <= hot_profiles()]
+    if isinstance(entry, ConsentEntry) and len(named) < len(by_brand):
         raise AnswerRefused(
             _(
                 "Many members share this number, so it names nobody. Nothing was recorded. Name "
                 "the member by another one."
             )
         )
-    return list(IdentityLink.objects.filter(identity=identity).values_list("profile_id", flat=True))
+    # HQ is told of a number that many share what it is told of nobody's.
+    return [profile_id for found in named for profile_id in found]

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from brands.services import answers_bump
 from members import contacts, locks
 from members.contacts import identity_key
+from members.identity import hot_profiles
 from members.imports import cells
 from members.imports.answers import (
     WITHDRAWN_WORDS,
@@ -168,14 +169,15 @@ class ConsentChunks:
         for value, names in wanted.items():
             cursor.execute(
                 """
-                SELECT i.key, i.is_hot, min(p.id), count(*), max(k.minor_until)
+                SELECT i.key, count(*) > %s, min(p.id), count(*), max(k.minor_until)
                 FROM members_identity i
                 JOIN members_identitylink l ON l.identity_id = i.id
                 JOIN members_profile p ON p.id = l.profile_id AND p.brand_id = %s
                 LEFT JOIN members_contact k ON k.profile_id = p.id
-                WHERE i.kind = %s AND i.key = ANY(%s) GROUP BY i.key, i.is_hot
+                WHERE i.kind = %s AND i.key = ANY(%s) GROUP BY i.key
                 """,
-                [self.brand_id, value, list(names)],
+                # Of siblings' members with the number this brand is told nothing.
+                [hot_profiles(), self.brand_id, value, list(names)],
             )
             for key, is_hot, pk, holders, minor in cursor.fetchall():
                 for name in names[bytes(key)]:

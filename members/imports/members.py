@@ -405,7 +405,8 @@ class MemberChunks:
         """Write identities and links, and note what resolution must look at."""
         cursor.execute(
             "INSERT INTO arriving_profile "
-            "SELECT profile_id, person_id FROM incoming_member WHERE is_new"
+            "SELECT profile_id, person_id, %s FROM incoming_member WHERE is_new",
+            [self.brand_id],
         )
         stage_query(
             cursor,

@@ -53,7 +53,8 @@ class Identity(models.Model):
     """Point a keyed identifier to a person.
 
     `key` is HMAC-SHA-256 of the normalised identifier with the group's index key, cut to 16 bytes.
-    An identity of more profiles than the group allows is hot and links nobody.
+    One that more profiles of a brand have than the group allows is hot, and joins none of that
+    brand's: those of other brands it goes on joining.
     """
 
     app_privileges = OWNER_ONLY

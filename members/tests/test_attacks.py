@@ -27,6 +27,7 @@ from tenants.context import tenant_transaction
 
 HEAD = "member_no,name,phone,card_no\n"
 THEIRS = "13900139000"
+NOBODYS = "13900139001"
 
 
 def ago(hours):
@@ -78,6 +79,16 @@ def test_no_row_of_a_brands_own_makes_a_yes_to_the_group_open_a_siblings_member(
     assert notice_of("B1") is None
 
 
+def test_no_brand_undoes_a_no_by_making_a_siblings_number_hot(importer):
+    importer.members(f"{HEAD}B1,Victim,{THEIRS},\n", brand="bakery")
+    importer.members(f"{HEAD}S1,Victim,{THEIRS},\n", brand="spa")
+    say("B1", hours=9)
+    say("S1", yes=False)
+    assert notice_of("B1") is None
+    importer.members(HEAD + "".join(f"T{n},Fake,{THEIRS},\n" for n in range(51)))
+    assert notice_of("B1") is None
+
+
 def test_no_brand_carries_a_no_to_the_group_away_with_its_row(importer):
     importer.members(f"{HEAD}T1,Victim,{THEIRS},\n")
     importer.members(f"{HEAD}B1,Victim,{THEIRS},\n", brand="bakery")
@@ -90,6 +101,19 @@ def test_no_brand_carries_a_no_to_the_group_away_with_its_row(importer):
     assert notice_of("B1") is None
     importer.members(f"{HEAD}T1,Victim,13700137000,\n")
     assert notice_of("B1") is None
+
+
+def test_fifty_rows_of_ones_own_do_not_tell_whether_a_sibling_has_one_more(importer):
+    mode_change(mode=Mode.BRAND_MAX, acting_user=None)
+    importer.members(f"{HEAD}B1,Victim,{THEIRS},\n", brand="bakery")
+    told = []
+    for phone in (THEIRS, NOBODYS):
+        importer.members(HEAD + "".join(f"{phone}-{n},Fake,{phone},\n" for n in range(50)))
+        job = importer.consents(
+            f"phone,notice,answer,answered_at\n{phone},1,no,2026-11-01T10:00:00+08:00\n"
+        )
+        told.append((job.rows_created, job.rows_rejected))
+    assert told[0] == told[1]
 
 
 @pytest.fixture
@@ -115,9 +139,8 @@ def hand_in(user, **line):
     return client.post("/api/v1/consents/", sent, content_type="application/json")
 
 
-def test_a_hot_number_says_the_same_to_hq_as_nobodys(acme, cast, closed):
-    with tenant_transaction(acme), scope.bulk(reason="test"):
-        Identity.objects.update(is_hot=True)
+def test_a_hot_number_says_the_same_to_hq_as_nobodys(acme, cast, closed, settings):
+    settings.IDENTITY_HOT_PROFILES = 0
     for value in (phone_of(1), "13712345678"):
         hand_in(
             cast.group_admin, identity={"kind": "phone", "value": value}, answer="no", to_group=True
@@ -125,6 +148,7 @@ def test_a_hot_number_says_the_same_to_hq_as_nobodys(acme, cast, closed):
     answers_record(tenant=acme)
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert len(set(GroupConsentEntry.objects.values_list("state", "outcome"))) == 1
+        assert not Consent.objects.exists()
 
 
 def minors():

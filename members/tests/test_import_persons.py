@@ -100,12 +100,16 @@ def test_any_files_in_any_chunks_end_in_the_right_persons_and_notices(importer, 
         assert {link.profile.person_id for link in found.links.all()} == {found.person_id}
 
 
-def test_an_identity_that_a_file_makes_hot_links_nobody(importer, settings):
+def test_an_identity_that_a_file_makes_hot_links_nobody_of_that_brand(importer, settings):
     settings.IDENTITY_HOT_PROFILES = HOT
     importer.members("member_no,phone\n" + "".join(f"M{n},13800138000\n" for n in range(HOT)))
     assert Person.objects.count() == 1
     importer.members("member_no,phone\nB1,13800138000\n", brand="bakery")
-    assert Person.objects.count() == HOT + 1
+    assert Person.objects.count() == 1
+    importer.members(f"member_no,phone\nM{HOT},13800138000\n")
     assert Identity.objects.get().is_hot
+    assert Person.objects.count() == HOT + 2
+    # Siblings' members with that number stay one person, and one more joins them.
     importer.members("member_no,phone\nS1,13800138000\n", brand="spa")
     assert Person.objects.count() == HOT + 2
+    assert Profile.objects.filter(person=Identity.objects.get().person).count() == 2
