@@ -10,17 +10,8 @@ from brands.changes import follow_up
 from brands.changes.preview import preview_make, previews_wanted
 from brands.services import notices
 from tenants.connection import connection
-from tenants.context import tenant_transaction
-from tenants.models import Tenant
-
-
-def _tenant() -> Tenant:
-    tenant = connection.tenant
-    if not isinstance(tenant, Tenant):
-        tenant = Tenant.objects.filter(schema_name=connection.schema_name).first()
-    if tenant is None:
-        raise RuntimeError("This task belongs to a group; it came without one.")
-    return tenant
+from tenants.context import task_tenant, tenant_transaction
+from tenants.selectors import active_tenants
 
 
 def _send(task: Task, row_id: int, schema_name: str) -> None:
@@ -30,13 +21,13 @@ def _send(task: Task, row_id: int, schema_name: str) -> None:
 @shared_task(name="brands.follow_mode_change")
 def follow_mode_change(follow_up_id: int) -> str:
     """Recompute what rests on the mode, in the group whose schema came with the task."""
-    return follow_up.follow_up_run(tenant=_tenant(), follow_up_id=follow_up_id)
+    return follow_up.follow_up_run(tenant=task_tenant(), follow_up_id=follow_up_id)
 
 
 @shared_task(name="brands.preview_mode")
 def preview_mode(draft_id: int) -> str:
     """Count what a draft would open and close, in the group whose schema came with the task."""
-    made = preview_make(tenant=_tenant(), draft_id=draft_id)
+    made = preview_make(tenant=task_tenant(), draft_id=draft_id)
     return made.state if made else "not wanted"
 
 
@@ -44,7 +35,7 @@ def preview_mode(draft_id: int) -> str:
 def sweep_modes() -> int:
     """Start, in every group, what is due or was left behind: follow-ups and previews."""
     found = 0
-    for tenant in Tenant.objects.filter(status=Tenant.Status.ACTIVE):
+    for tenant in active_tenants():
         with tenant_transaction(tenant):
             due, wanted = follow_up.follow_ups_due(), previews_wanted()
         for row_id in due:
@@ -58,7 +49,7 @@ def sweep_modes() -> int:
 @shared_task(name="brands.publish_notice")
 def publish_notice(draft_id: int) -> str:
     """Publish the draft of a notice, in the group whose schema came with the task."""
-    tenant = _tenant()
+    tenant = task_tenant()
     with tenant_transaction(tenant), translation.override(tenant.locale):
         return notices.publish(draft_id=draft_id, language=tenant.locale).state
 

@@ -13,8 +13,9 @@ from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
-from tenants.connection import connection
+from tenants.context import task_tenant
 from tenants.models import Tenant
+from tenants.selectors import active_tenants
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +23,13 @@ log = logging.getLogger(__name__)
 @shared_task(name="members.run_import")
 def run_import(job_id: int) -> str:
     """Import a job's file in the group whose schema came with the task."""
-    return import_run(tenant=_tenant(), job_id=job_id).state
-
-
-def _tenant() -> Tenant:
-    tenant = connection.tenant
-    if not isinstance(tenant, Tenant):
-        tenant = Tenant.objects.filter(schema_name=connection.schema_name).first()
-    if tenant is None:
-        raise RuntimeError("This task belongs to a group; it came without one.")
-    return tenant
+    return import_run(tenant=task_tenant(), job_id=job_id).state
 
 
 @shared_task(name="members.record_answers")
 def record_answers() -> int:
     """Record the answers that wait, in the group whose schema came with the task."""
-    return answers_record(tenant=_tenant())
+    return answers_record(tenant=task_tenant())
 
 
 @shared_task(name="members.sweep_answers")
@@ -66,7 +58,7 @@ def count_answers() -> int:
 def _in_every_group(act: Callable[[Tenant], int]) -> int:
     """Act in each group; what fails in one holds up no other."""
     total = 0
-    for tenant in _active():
+    for tenant in active_tenants():
         try:
             total += act(tenant)
         except Exception:
@@ -77,14 +69,10 @@ def _in_every_group(act: Callable[[Tenant], int]) -> int:
 @shared_task(name="members.resume_imports")
 def resume_imports() -> int:
     """Send unfinished imports of every group to the workers again: at each start of a worker."""
-    return sum(map(imports_resume, _active()))
+    return sum(map(imports_resume, active_tenants()))
 
 
 @shared_task(name="members.purge_uploads")
 def purge_uploads() -> int:
     """Delete what uploads nobody needs any more, in every group; return how many files."""
-    return sum(map(uploads_purge, _active()))
-
-
-def _active() -> list[Tenant]:
-    return list(Tenant.objects.filter(status=Tenant.Status.ACTIVE))
+    return sum(map(uploads_purge, active_tenants()))

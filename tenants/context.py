@@ -1,4 +1,4 @@
-"""Enter a group's schema for one transaction."""
+"""Enter a group's schema for one transaction, and find the group that a task came with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,3 +19,13 @@ def tenant_transaction(tenant: Tenant) -> Iterator[None]:
             yield
     finally:
         connection.set_tenant(previous)
+
+
+def task_tenant() -> Tenant:
+    """Return the group whose schema came with the running task; RuntimeError without one."""
+    tenant = connection.tenant
+    if not isinstance(tenant, Tenant):
+        tenant = Tenant.objects.filter(schema_name=connection.schema_name).first()
+    if tenant is None:
+        raise RuntimeError("This task belongs to a group; it came without one.")
+    return tenant

@@ -18,6 +18,11 @@ _WIDEST_FIRST = {
 }
 
 
+def active_tenants() -> list[Tenant]:
+    """Return every group that is in use."""
+    return list(Tenant.objects.filter(status=Tenant.Status.ACTIVE))
+
+
 def current_grants(*, user: User, tenant: Tenant | None) -> list[Grant]:
     """Return the person's grants that hold now at a group, or on the platform; the widest first."""
     grants = Grant.objects.current().filter(user=user).select_related("tenant", "engagement")

@@ -13,25 +13,23 @@ from members.exports.job import export_run
 from members.exports.services import export_enqueue, export_sweep
 from members.models import ExportJob
 from tenants.connection import connection
-from tenants.context import tenant_transaction
+from tenants.context import task_tenant, tenant_transaction
 from tenants.models import Tenant
-
-
-def _active() -> list[Tenant]:
-    return list(Tenant.objects.filter(status=Tenant.Status.ACTIVE))
+from tenants.selectors import active_tenants
 
 
 @shared_task(name="members.run_export")
 def run_export(job_id: str) -> str:
     """Make an export's file in the group whose schema came with the task."""
-    tenant = Tenant.objects.get(schema_name=connection.schema_name)
-    return export_run(tenant=tenant, job_id=UUID(job_id)).state
+    return export_run(tenant=task_tenant(), job_id=UUID(job_id)).state
 
 
 @shared_task(name="members.sweep_exports")
 def sweep_exports() -> int:
     """Delete the files that no longer hold, in the group that came with the task or in all."""
-    tenants = [one for one in _active() if connection.schema_name in ("public", one.schema_name)]
+    tenants = [
+        one for one in active_tenants() if connection.schema_name in ("public", one.schema_name)
+    ]
     return sum(export_sweep(tenant=tenant) for tenant in tenants)
 
 
@@ -39,7 +37,7 @@ def sweep_exports() -> int:
 def resume_exports() -> int:
     """Begin unfinished exports of every group anew: at each start of a worker."""
     count = 0
-    for tenant in _active():
+    for tenant in active_tenants():
         with tenant_transaction(tenant):
             waiting = ExportJob.objects.filter(
                 state__in=[ExportJob.State.QUEUED, ExportJob.State.RUNNING]

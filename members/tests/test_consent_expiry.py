@@ -18,6 +18,12 @@ from members.tasks import expire_answers, sweep_answers
 DAY = dt.timedelta(days=1)
 
 
+@pytest.fixture(autouse=True)
+def nobody_closed_yet(in_acme):
+    """Begin where no job came by: the browser's tests run real workers, whose commits stay."""
+    Generation.objects.update(expiries_closed_until=None)
+
+
 @pytest.fixture
 def notice(in_acme):
     """Return a notice whose answers hold for a month."""
