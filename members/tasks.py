@@ -13,6 +13,7 @@ from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
+from members.stratify import refresh_if_stale
 from tenants.connection import connection
 from tenants.models import Tenant
 
@@ -61,6 +62,14 @@ def expire_answers() -> int:
 def count_answers() -> int:
     """Count, in every group where answers changed or a day began, how members stand."""
     return _in_every_group(lambda tenant: count_if_stale(tenant=tenant))
+
+
+@shared_task(name="members.refresh_strata")
+def refresh_strata() -> int:
+    """Work out strata where they are stale, in the group that came with the task or in all."""
+    if connection.schema_name != "public":
+        return refresh_if_stale(tenant=_tenant())
+    return _in_every_group(lambda tenant: refresh_if_stale(tenant=tenant))
 
 
 def _in_every_group(act: Callable[[Tenant], int]) -> int:

@@ -66,6 +66,7 @@ members.count_answers | members/tests/test_answer_figures.py::test_merged_cells_
 members.expire_answers | HERE::test_a_job_gives_nobody_its_rows
 members.purge_uploads | members/tests/test_import_upkeep.py::test_an_upload_waits_a_week_for_its_columns
 members.record_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
+members.refresh_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
 members.resume_exports | members/tests/test_exports.py::test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once
 members.resume_imports | members/tests/test_import_upkeep.py::test_a_finished_job_is_left_alone
 members.run_export | members/tests/test_wall_api_and_exports.py::test_an_export_holds_what_the_table_says
@@ -171,10 +172,13 @@ members.GroupKey | HERE::test_the_app_role_reads_nothing_of_the_owners_own_table
 members.Identity | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.IdentityLink | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.OverlapCell | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.GroupStratumRule | none: thresholds that HQ chose
 members.PendingRollup | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.PendingStratum | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PendingTotal | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Person | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PersonMerge | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.StrataState | none: a digest and steps of tens of thousands of members
 """),
     "public table": _rows("""
 tenants.ApiToken | tenants/tests/test_tokens.py::test_a_brand_knows_of_its_own_tokens_alone
