@@ -103,6 +103,12 @@ def grant_check(*, user: User | None, terms: GrantTerms, acting_user: User | Non
     if giver and outlasts(terms.valid_until, giver):
         raise GrantRefused(_("Your own grant ends earlier: what you give cannot outlast it."))
     begins = terms.valid_from or timezone.now()
+    for time in (begins, terms.valid_until or begins):
+        # What lies at the edge of time is stored, and cannot be read back.
+        if not 1900 <= time.year <= 2100:
+            raise GrantRefused(
+                _("The year %(year)d is not between 1900 and 2100.") % {"year": time.year}
+            )
     if terms.valid_until is not None and terms.valid_until <= begins:
         raise GrantRefused(_("The grant would end before it begins."))
     if user is None:

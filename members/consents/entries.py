@@ -315,8 +315,8 @@ def _append(entry: ConsentEntry | GroupConsentEntry) -> Profile | None:
         return None
     # HQ may not even see the brand whose contact data this would be: its word counts for its own
     # answer, and stays on the entry.
-    keeps_minor = entry.minor_until is not None and not is_to_group
-    if keeps_minor and not ledger.keep_minor(profile, entry.minor_until):
+    told = None if is_to_group else entry.minor_until
+    if told is not None and not ledger.keep_minor(profile, told):
         raise AnswerRefused(
             _(
                 "No contact data is kept of this member, so no birthday either. Nothing was "

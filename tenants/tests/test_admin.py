@@ -299,6 +299,7 @@ def test_a_place_is_named_by_its_code(operator, acme):
         ({"role": Role.BRAND_MANAGER, "tenant": True, "place_code": "x"}, "no place “x”"),
         ({"role": Role.PLATFORM_OPERATOR, "tenant": True}, "need the group"),
         ({"tenant": True, "valid_until_0": "2019-01-01", "valid_until_1": "00:00"}, "before it"),
+        ({"tenant": True, "valid_from_0": "0001-01-01"}, "not between 1900"),
     ],
 )
 def test_a_grant_that_makes_no_sense_is_refused_in_words(operator, acme, fields, words):
