@@ -57,7 +57,8 @@ def begin_touching(cursor: CursorWrapper) -> None:
     stage(
         cursor,
         "arriving_profile",
-        "profile_id bigint NOT NULL, person_id bigint NOT NULL, brand_id bigint NOT NULL",
+        # A key: the planner takes an identity for one of few profiles, also where it is hot.
+        "profile_id bigint PRIMARY KEY, person_id bigint NOT NULL, brand_id bigint NOT NULL",
     )
 
 
@@ -69,6 +70,10 @@ def resolve() -> Resolved:
     and in affected_person (person_id) every person it looked at or made.
     """
     with connection.cursor() as cursor:
+        cursor.execute(
+            "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
+            "ANALYZE pg_temp.arriving_profile"
+        )
         _update_hot(cursor)
         persons = _find_nodes(cursor)
         if persons:
@@ -142,10 +147,6 @@ def _find_nodes(cursor: CursorWrapper) -> int:
 
     Persons were components before, and only touched links changed, so no edge leaves this set.
     """
-    cursor.execute(
-        "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
-        "ANALYZE pg_temp.arriving_profile"
-    )
     touched = "SELECT identity_id FROM touched_identity"
     _stage_hot_brands(cursor, f"{touched} GROUP BY 1")
     # Persons of arriving profiles are in no other table yet, so nobody else can have them. What a
