@@ -10,8 +10,8 @@ from brands.changes import follow_up
 from brands.changes.preview import preview_make, previews_wanted
 from brands.services import notices
 from tenants.connection import connection
-from tenants.context import task_tenant, tenant_transaction
-from tenants.selectors import active_tenants
+from tenants.context import in_every_group, task_tenant, tenant_transaction
+from tenants.models import Tenant
 
 
 def _send(task: Task, row_id: int, schema_name: str) -> None:
@@ -34,16 +34,17 @@ def preview_mode(draft_id: int) -> str:
 @shared_task(name="brands.sweep_modes")
 def sweep_modes() -> int:
     """Start, in every group, what is due or was left behind: follow-ups and previews."""
-    found = 0
-    for tenant in active_tenants():
-        with tenant_transaction(tenant):
-            due, wanted = follow_up.follow_ups_due(), previews_wanted()
-        for row_id in due:
-            _send(follow_mode_change, row_id, tenant.schema_name)
-        for row_id in wanted:
-            _send(preview_mode, row_id, tenant.schema_name)
-        found += len(due) + len(wanted)
-    return found
+    return in_every_group(_sweep)
+
+
+def _sweep(tenant: Tenant) -> int:
+    with tenant_transaction(tenant):
+        due, wanted = follow_up.follow_ups_due(), previews_wanted()
+    for row_id in due:
+        _send(follow_mode_change, row_id, tenant.schema_name)
+    for row_id in wanted:
+        _send(preview_mode, row_id, tenant.schema_name)
+    return len(due) + len(wanted)
 
 
 @shared_task(name="brands.publish_notice")

@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from brands.changes import registry
 from brands.formatting import day, money, number
 from brands.wall.visibility import Kind
-from members import rollups
+from members import rollups, stratify
 from members.models import Contact, DailyMetric, MaskedContact, Order, PoolMetric, Profile
+from members.strata import affected_rules
 from tenants.models import Tenant
 
 # Each notice is one bit; a person's are those of all their profiles in the brand.
@@ -44,6 +45,12 @@ def register() -> None:
     registry.register_recompute(
         "group", _("Figures of the group"), _group, panels={"persons_by_brands"}
     )
+    registry.register_affected("strata", _("Stratification rule"), affected_rules)
+    registry.register_recompute("strata", _("Strata"), _strata)
+
+
+def _strata(tenant: Tenant, say: registry.Say) -> None:
+    stratify.strata_refresh(tenant=tenant, progress=say)
 
 
 def _group(tenant: Tenant, say: registry.Say) -> None:

@@ -13,7 +13,7 @@ from brands.models import Brand, Store
 from brands.wall.visibility import Kind, Visible
 from members.contacts import find_keys
 from members.keys import group_keys
-from members.models import Contact, Profile
+from members.models import Contact, Profile, Stratum
 
 PAGE_ROWS = 50
 # Counting further would cost more than the answer is worth.
@@ -57,6 +57,13 @@ class MemberFilter(forms.Form):
         label=_("Orders"),
         required=False,
         choices=[("", _("With or without")), ("yes", _("With orders")), ("no", _("Without"))],
+    )
+    stratum = forms.TypedChoiceField(
+        label=_("Stratum"),
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", _("All strata")), *Stratum.choices[1:]],
     )
     sort = forms.ChoiceField(
         label=_("Order by"),
@@ -120,6 +127,8 @@ def members_asked(asked: dict[str, Any], *, visible: Visible) -> QuerySet[Profil
         rows = rows.filter(registered_on__gte=since)
     if ordered := asked.get("ordered"):
         rows = rows.filter(orders__gt=0) if ordered == "yes" else rows.filter(orders=0)
+    if stratum := asked.get("stratum"):
+        rows = rows.filter(stratum=stratum)
     return rows
 
 

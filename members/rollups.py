@@ -20,6 +20,7 @@ from members import locks
 from members.answer_figures import keep_answers
 from members.overlap.counts import cells_refresh, group_metrics_refresh, overlaps_finish
 from members.staging import stage_query
+from members.stratify import note_touched, strata_finish
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
@@ -76,9 +77,9 @@ class Finished:
 def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
     """Bring totals and roll-ups up to date with the facts; `progress` gets (done, all) steps.
 
-    One transaction, and another one for the overlaps of brands: readers see the figures of before
-    or of after. Safe to run at any time and again after a stop: what is pending stays noted until
-    its figures are committed.
+    One transaction, and others for overlaps of brands and for strata: readers see the figures of
+    before or of after. Safe to run at any time and again after a stop: what is pending stays noted
+    until its figures are committed.
     """
     say = progress or (lambda done, total: None)
     with (
@@ -97,9 +98,11 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
         cells_refresh(cursor)
         group_metrics_refresh(brands_left_out())
         keep_answers(cursor, tenant=tenant)
+        note_touched(cursor)
         cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
         generation_bump()
     overlaps_finish(tenant=tenant)
+    strata_finish(tenant=tenant)
     say(_STEPS, _STEPS)
     return Finished(profiles, days)
 

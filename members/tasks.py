@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-
 from celery import shared_task
 
 from members.answer_figures import count_if_stale
@@ -13,11 +10,8 @@ from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
-from tenants.context import task_tenant
-from tenants.models import Tenant
-from tenants.selectors import active_tenants
-
-log = logging.getLogger(__name__)
+from members.stratify import refresh_if_stale
+from tenants.context import in_every_group, task_tenant
 
 
 @shared_task(name="members.run_import")
@@ -38,7 +32,7 @@ def sweep_answers() -> int:
 
     Expiries that are overdue are closed as well, since their notices are not in force meanwhile.
     """
-    return _in_every_group(
+    return in_every_group(
         lambda tenant: answers_record(tenant=tenant) + expiries_catch_up(tenant=tenant)
     )
 
@@ -46,33 +40,34 @@ def sweep_answers() -> int:
 @shared_task(name="members.expire_answers")
 def expire_answers() -> int:
     """Close, in every group, the answers that expire before the next run but one."""
-    return _in_every_group(lambda tenant: expiries_close(tenant=tenant))
+    return in_every_group(lambda tenant: expiries_close(tenant=tenant))
 
 
 @shared_task(name="members.count_answers")
 def count_answers() -> int:
     """Count, in every group where answers changed or a day began, how members stand."""
-    return _in_every_group(lambda tenant: count_if_stale(tenant=tenant))
+    return in_every_group(lambda tenant: count_if_stale(tenant=tenant))
 
 
-def _in_every_group(act: Callable[[Tenant], int]) -> int:
-    """Act in each group; what fails in one holds up no other."""
-    total = 0
-    for tenant in active_tenants():
-        try:
-            total += act(tenant)
-        except Exception:
-            log.exception("in %s", tenant.schema_name)
-    return total
+@shared_task(name="members.refresh_strata")
+def refresh_strata() -> int:
+    """Work out strata where they are stale, in the group whose schema came with the task."""
+    return refresh_if_stale(tenant=task_tenant())
+
+
+@shared_task(name="members.sweep_strata")
+def sweep_strata() -> int:
+    """Work out strata where they are stale, in every group."""
+    return in_every_group(lambda tenant: refresh_if_stale(tenant=tenant))
 
 
 @shared_task(name="members.resume_imports")
 def resume_imports() -> int:
     """Send unfinished imports of every group to the workers again: at each start of a worker."""
-    return sum(map(imports_resume, active_tenants()))
+    return in_every_group(imports_resume)
 
 
 @shared_task(name="members.purge_uploads")
 def purge_uploads() -> int:
     """Delete what uploads nobody needs any more, in every group; return how many files."""
-    return sum(map(uploads_purge, active_tenants()))
+    return in_every_group(uploads_purge)

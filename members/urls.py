@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from members.views import consent_gap, consents, exports, imports, members, overlap
+from members.views import consent_gap, consents, exports, imports, members, overlap, rules
 
 app_name = "members"
 
@@ -19,6 +19,7 @@ urlpatterns = [
         consents.group_entry_state,
         name="consent_group_entry",
     ),
+    path("strata/", rules.rules, name="strata"),
     path("overlap/", overlap.overlap, name="overlap"),
     path("imports/", imports.imports, name="imports"),
     path("imports/new/", imports.import_upload, name="import_upload"),

@@ -1,12 +1,16 @@
 """Enter a group's schema for one transaction, and find the group that a task came with."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
 
 from tenants.connection import connection
 from tenants.models import Tenant
+from tenants.selectors import active_tenants
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -29,3 +33,14 @@ def task_tenant() -> Tenant:
     if tenant is None:
         raise RuntimeError("This task belongs to a group; it came without one.")
     return tenant
+
+
+def in_every_group(act: Callable[[Tenant], int]) -> int:
+    """Act in each group in use and return the sum; what fails in one is logged, stops no other."""
+    total = 0
+    for tenant in active_tenants():
+        try:
+            total += act(tenant)
+        except Exception:
+            log.exception("in %s", tenant.schema_name)
+    return total

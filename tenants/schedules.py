@@ -57,3 +57,7 @@ def ensure() -> None:
         name="Count how members stand to the notices",
         defaults={"task": "members.count_answers", "interval": five_minutes, "queue": "bulk"},
     )
+    PeriodicTask.objects.get_or_create(
+        name="Work out strata that are stale",
+        defaults={"task": "members.sweep_strata", "interval": five_minutes, "queue": "bulk"},
+    )

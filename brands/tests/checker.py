@@ -20,6 +20,7 @@ from tenants.provisioning import tenant_models
 # What each table of a group may be used for by the app role, where it is walled or the owner's.
 WRITABLE = {
     "members_importjob": {"SELECT", "INSERT", "UPDATE"},
+    "members_brandstratumrule": {"SELECT", "INSERT"},
     "members_consententry": {"SELECT", "INSERT"},
     "members_groupconsententry": {"SELECT", "INSERT"},
 }
@@ -210,7 +211,7 @@ def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Itera
 
 def _unique(table: str) -> dict[str, str]:
     """Return what no two rows of a table share, where it has such a column."""
-    return {"request_key": str(uuid.uuid4())} if table != "members_importjob" else {}
+    return {"request_key": str(uuid.uuid4())} if table.endswith("consententry") else {}
 
 
 def _group_writes(

@@ -138,6 +138,7 @@ def fill(cursor: Any, places: Places) -> None:
     lines = [{"order_id": pk, "line_no": 1, **place} for pk, place in zip(ids, placed, strict=True)]
     insert(cursor, "members_orderline", lines)
     insert(cursor, "members_importjob", keyed)
+    insert(cursor, "members_brandstratumrule", keyed)
     people = [{**row, "person_id": row["profile_id"]} for row in of_profile]
     insert(cursor, "members_objection", people)
     insert(cursor, "members_consententry", [{**row, "request_key": _key(row)} for row in keyed])

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_noop
 
 from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
 from brands.modes import Mode
+from brands.selectors import effective_modes
 from brands.services import mode_change
 from brands.wall import scope
 from config.demo import GroupFiles, harbor, journey
@@ -24,7 +25,9 @@ from config.demo.logins import LOGINS, PASSWORD, Login
 from config.demo.mode_story import tell_mode_story
 from members import rollups
 from members.imports.services import import_create, import_run
-from members.models import ImportJob, PoolMetric
+from members.models import GroupStratumRule, ImportJob, PoolMetric
+from members.stratify import strata_refresh
+from members.stratum_rules import rule_add
 from tenants.context import tenant_transaction
 from tenants.models import Engagement, Grant, ServiceProvider, Tenant, User
 from tenants.provisioning import tenant_provision, tenant_request
@@ -70,6 +73,7 @@ def load_demo(*, progress: Progress, as_is: bool = False) -> None:
         _hierarchy(tenant, plan)
         _modes(tenant, plan)
         _imports(tenant, files, progress)
+        _rules(tenant, progress)
     _people()
     tell_mode_story(
         schema_name="journey", asking="hq@journey.example", second="hq2@journey.example"
@@ -236,6 +240,18 @@ def _modes(tenant: Tenant, plan: dict) -> None:
                     acting_user=None,
                     reason=gettext_noop("The demo's override"),
                 )
+
+
+def _rules(tenant: Tenant, progress: Progress) -> None:
+    """Write the group's rule of strata, and one brand's own."""
+    step = f"{tenant.name}: strata"
+    with tenant_transaction(tenant), scope.bulk(reason="demo"):
+        if not GroupStratumRule.objects.exists():
+            rule_add(brand=None, acting_user=None, favourable_orders=2, true_love_orders=5)
+            closed = [pk for pk, mode in effective_modes().items() if mode == Mode.BRAND_MAX]
+            for brand in Brand.objects.filter(pk__in=closed).order_by("code")[:1]:
+                rule_add(brand=brand, acting_user=None, favourable_orders=1, true_love_orders=3)
+    strata_refresh(tenant=tenant, progress=partial(progress, step))
 
 
 def _people() -> None:

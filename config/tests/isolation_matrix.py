@@ -66,12 +66,14 @@ members.count_answers | members/tests/test_answer_figures.py::test_merged_cells_
 members.expire_answers | HERE::test_a_job_gives_nobody_its_rows
 members.purge_uploads | members/tests/test_import_upkeep.py::test_an_upload_waits_a_week_for_its_columns
 members.record_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
+members.refresh_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
 members.resume_exports | members/tests/test_exports.py::test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once
 members.resume_imports | members/tests/test_import_upkeep.py::test_a_finished_job_is_left_alone
 members.run_export | members/tests/test_wall_api_and_exports.py::test_an_export_holds_what_the_table_says
 members.run_import | members/tests/test_import_commands.py::test_the_task_refuses_the_public_schema
 members.sweep_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
 members.sweep_exports | members/tests/test_exports.py::test_the_sweep_deletes_what_no_longer_holds_and_keeps_the_rest
+members.sweep_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
 tenants.tasks.check_all_audits | tenants/tests/test_audit_pages.py::test_each_night_all_chains_are_checked_and_their_ends_noted
 tenants.tasks.check_audit | tenants/tests/test_audit_pages.py::test_hq_asks_for_a_check_and_reads_that_all_events_fit
 tenants.tasks.provision_tenant | tenants/tests/test_tasks.py::test_provisioning_twice_leaves_the_group_as_it_is
@@ -131,7 +133,7 @@ brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_lo
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/imports/pipeline.py: import %s of %s goes on in another worker | none: the numbers of a job and its group's name
-members/tasks.py: in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+tenants/context.py: in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 tenants/audit_checks.py: audit: the chain of group %s does not fit. %s | none: the numbers of a group and an event
 tenants/audit_checks.py: audit: the platform's chain ends with %s:%s | none: a number and a digest
 """),
@@ -171,10 +173,13 @@ members.GroupKey | HERE::test_the_app_role_reads_nothing_of_the_owners_own_table
 members.Identity | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.IdentityLink | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.OverlapCell | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.GroupStratumRule | none: thresholds that HQ chose
 members.PendingRollup | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.PendingStratum | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PendingTotal | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Person | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PersonMerge | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.StrataState | none: a digest and steps of tens of thousands of members
 """),
     "public table": _rows("""
 tenants.ApiToken | tenants/tests/test_tokens.py::test_a_brand_knows_of_its_own_tokens_alone

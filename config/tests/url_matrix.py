@@ -159,6 +159,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 405  notices/drafts/<int:notice_draft_id>/discard/
 302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
+302 404  404 404 404 200 200 200 200 200 200  strata/
 302 404  404 404 404 200 200 200 200 200 200  overlap/
 302 404  404 404 404 200 200 200 200 200 200  sharing-records/
 302 404  404 404 404 302 302 302 302 302 302  sharing-records/draft/
@@ -343,6 +344,10 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "notices/drafts/<int:notice_draft_id>/discard/"): (
         {},
         "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "strata/"): (
+        {"rule": "group"},
+        "302 404 404 404 404 422 422 422 422 422 422",
     ),
     ("group", "imports/new/"): (
         {"kind": "members"},

@@ -23,6 +23,7 @@ from members.notices import (
     stored,
 )
 from members.staging import stage_query
+from members.stratify import stratify_persons
 from tenants.connection import connection
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -122,6 +123,7 @@ def _close(cursor: CursorWrapper, until: dt.datetime) -> int:
     )
     changed = apply_notices(cursor)
     if changed:
+        stratify_persons(cursor, "expiring_person")
         answers_bump()
         sweep_enqueue()
     return changed

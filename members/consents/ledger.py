@@ -21,6 +21,7 @@ from members.models import Consent, Contact, Objection, Profile
 from members.models.consents import ANSWER_TIMES
 from members.notices import refresh_notices, refresh_objections, time_zone
 from members.staging import stage
+from members.stratify import stratify_persons
 from tenants import audit
 from tenants.connection import connection
 from tenants.models import User
@@ -108,6 +109,8 @@ def keep_persons(person_ids: Iterable[int]) -> None:
         )
     refresh_notices("answering_person")
     refresh_objections("answering_person")
+    with connection.cursor() as cursor:
+        stratify_persons(cursor, "answering_person")
     answers_bump()
     sweep_enqueue()
 

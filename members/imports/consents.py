@@ -29,6 +29,7 @@ from members.keys import group_keys
 from members.models import Identity, ImportJob
 from members.notices import refresh_notices
 from members.staging import copy_into, stage
+from members.stratify import stratify_persons
 from tenants.models import Tenant
 
 # What names the member, the surest first.
@@ -256,5 +257,6 @@ class ConsentChunks:
         added = cursor.rowcount
         if added:
             refresh_notices("answering_person")
+            stratify_persons(cursor, "answering_person")
             answers_bump()
         return added

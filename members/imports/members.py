@@ -37,6 +37,7 @@ from members.keys import GroupKeys, group_keys
 from members.models import Identity, ImportJob, Profile
 from members.notices import COPIES, apply_notices, refresh_objections
 from members.staging import copy_into, stage, stage_query
+from members.stratify import stratify_persons
 from tenants.models import Tenant
 
 _CONTACT = ("name", "phone", "email", "unionid", "card_no", "birthday")
@@ -181,6 +182,7 @@ class MemberChunks:
             if has_contacts:
                 self._write_contacts(cursor)
             refresh_objections("affected_person")
+            stratify_persons(cursor, "affected_person")
             cursor.execute("SELECT count(DISTINCT profile_id) FROM changed_profile")
             counts.updated = cursor.fetchone()[0]
         counts.created = new

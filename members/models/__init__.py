@@ -9,10 +9,19 @@ from members.models.orders import Order, OrderLine
 from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
 from members.models.people import GroupKey, Identity, IdentityLink, Person, PersonMerge
 from members.models.profiles import Contact, MaskedContact, Profile
+from members.models.rules import (
+    BrandStratumRule,
+    GroupStratumRule,
+    PendingStratum,
+    StrataState,
+    Stratum,
+    StratumThresholds,
+)
 
 __all__ = [
     "AnswerMetric",
     "BrandOverlap",
+    "BrandStratumRule",
     "Consent",
     "ConsentEntry",
     "Contact",
@@ -23,6 +32,7 @@ __all__ = [
     "GroupKey",
     "GroupMetric",
     "GroupOverlap",
+    "GroupStratumRule",
     "Identity",
     "IdentityLink",
     "ImportJob",
@@ -33,9 +43,13 @@ __all__ = [
     "OrderLine",
     "OverlapCell",
     "PendingRollup",
+    "PendingStratum",
     "PendingTotal",
     "Person",
     "PersonMerge",
     "PoolMetric",
     "Profile",
+    "StrataState",
+    "Stratum",
+    "StratumThresholds",
 ]

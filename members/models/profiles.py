@@ -11,6 +11,7 @@ from brands.models import Guide
 from brands.wall.models import Wall, Walled
 from brands.wall.visibility import Kind
 from members.models.people import Person
+from members.models.rules import Stratum
 
 
 class Profile(Walled):
@@ -48,6 +49,12 @@ class Profile(Walled):
     last_order_at = models.DateTimeField(_("last order"), null=True, blank=True)
     # The person objects to automated decisions, in this brand or in another (PIPL art. 24).
     no_automation = models.BooleanField(_("no automated decisions"), default=False)
+    # Kept by members.stratify; written for every brand by rows of SQL that need not know of it.
+    stratum = models.PositiveSmallIntegerField(
+        _("stratum"), choices=Stratum.choices, default=Stratum.NONE, db_default=Stratum.NONE
+    )
+    # Whose rule gave it and which version: members.strata.Source.
+    stratum_source = models.CharField(max_length=16, blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -64,6 +71,7 @@ class Profile(Walled):
             models.Index(fields=["brand", "id"]),
             models.Index(fields=["store", "id"]),
             models.Index(fields=["brand", "-sales", "-id"]),
+            models.Index(fields=["brand", "stratum", "-id"]),
         ]
 
     def __str__(self) -> str:

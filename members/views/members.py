@@ -7,10 +7,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
+from brands.changes import follow_up
 from brands.facts import facts
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
-from members import member_list, selectors, why
+from members import member_list, selectors, strata, why
 from members.models import Profile
 from tenants.access import permission_required
 
@@ -33,12 +34,25 @@ def members(request: GroupRequest) -> HttpResponse:
     is_filtered = any(value for name, value in asked.items() if name != "sort")
     contact = request.visible.kinds[Kind.CONTACT]
     masks = request.visible.kinds[Kind.MASKED]
+    shows_strata = bool(asked.get("stratum")) or any(row.stratum for row in page.rows)
+    rules = strata.rules_now() if shows_strata else None
+    formers = {
+        row.pk
+        for row in page.rows
+        if rules
+        and strata.is_former(
+            row.stratum_source, row.brand_id, request.visible.modes[row.brand_id], rules
+        )
+    }
     context = {
         "title": _("Members"),
         "form": form,
         "page": page,
         "rows": [(row, masked.get(row.pk)) for row in page.rows],
         "is_filtered": is_filtered,
+        "shows_strata": shows_strata,
+        "formers": formers,
+        "recomputing": follow_up.recomputing() if shows_strata else None,
         "finds_contact": bool(contact.brands or contact.stores),
         "shows_stores": not request.visible.viewer.stores,
         "shows_names": bool(masks.brands or masks.stores),
@@ -67,6 +81,15 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
         "contact": contact,
         "fields": why.fields(contact, masked, answers),
         "average": round(profile.sales / profile.orders) if profile.orders else None,
+        "stratum_owner": strata.owner_words(profile.stratum_source),
+        "is_former_stratum": bool(profile.stratum)
+        and strata.is_former(
+            profile.stratum_source,
+            profile.brand_id,
+            visible.modes[profile.brand_id],
+            strata.rules_now(),
+        ),
+        "recomputing": follow_up.recomputing() if profile.stratum else None,
         "consents": (
             selectors.consents_of(profile)
             if request.user.has_perm("members.view_consent")
