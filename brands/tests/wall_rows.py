@@ -15,7 +15,7 @@ from django.db import models
 
 from brands.modes import Mode
 from brands.tests import oracle
-from brands.wall.models import Walled, group_walled_models, walled_models
+from brands.wall.models import GrantWalled, Walled, all_walled_models
 from brands.wall.visibility import Kind, NoticeTerms, Viewer, Visible, brand_set, visibility
 
 # What a column that must not be null is given where a row does not name it, by type.
@@ -34,6 +34,8 @@ _FIRST_ID = 700_000
 # Rows carry these as the notice agreed to; what they say is each test's choice.
 NOTICES = (901, 902, 903)
 COUNTS = (1, 9, 10, 50)
+# The grant under which a file was asked for, and a number in the place of who made it.
+EXPORTED = ((71, 74), (72, 71), (73, 71), (74, 73), (74, 74), (79, 74))
 
 
 def insert(cursor: Any, table: str, rows: list[dict[str, Any]]) -> None:
@@ -84,10 +86,10 @@ class Places:
         tea, bakery, spa = (self.brands[code] for code in ("tea", "bakery", "spa"))
         store = self.store_ids["tea-1"]
         return [
-            oracle.Viewer("HQ", hq=True),
-            oracle.Viewer("analyst", hq=True, contact=False, writes=False),
-            oracle.Viewer("unit", brands=frozenset({tea, bakery})),
-            oracle.Viewer("tea", brands=frozenset({tea})),
+            oracle.Viewer("HQ", hq=True, grant=71),
+            oracle.Viewer("analyst", hq=True, contact=False, writes=False, grant=72),
+            oracle.Viewer("unit", brands=frozenset({tea, bakery}), grant=73),
+            oracle.Viewer("tea", brands=frozenset({tea}), grant=74),
             oracle.Viewer("bakery", brands=frozenset({bakery})),
             oracle.Viewer("spa", brands=frozenset({spa})),
             oracle.Viewer("provider at tea", brands=frozenset({tea}), contact=False),
@@ -139,6 +141,7 @@ def fill(cursor: Any, places: Places) -> None:
     insert(cursor, "members_orderline", lines)
     insert(cursor, "members_importjob", keyed)
     insert(cursor, "members_brandstratumrule", keyed)
+    insert(cursor, "members_brandsegment", keyed)
     people = [{**row, "person_id": row["profile_id"]} for row in of_profile]
     insert(cursor, "members_objection", people)
     insert(cursor, "members_consententry", [{**row, "request_key": _key(row)} for row in keyed])
@@ -153,14 +156,12 @@ def fill(cursor: Any, places: Places) -> None:
         ],
     )
     totals = zip(pairs, (COUNTS[::-1] * len(pairs))[: len(pairs)], strict=True)
-    insert(
-        cursor,
-        "members_poolmetric",
-        [
-            {"brand_id": brand, "store_id": store, "smallest_count": count}
-            for (brand, store), count in totals
-        ],
-    )
+    smallest = [
+        {"brand_id": brand, "store_id": store, "smallest_count": count}
+        for (brand, store), count in totals
+    ]
+    insert(cursor, "members_poolmetric", smallest)
+    insert(cursor, "members_stratummetric", smallest)
     insert(
         cursor,
         "members_answermetric",
@@ -174,6 +175,15 @@ def fill(cursor: Any, places: Places) -> None:
             }
             for day, (brand, store) in enumerate(pairs, start=1)
             for number, count in enumerate(COUNTS)
+        ],
+    )
+    insert(
+        cursor,
+        "members_exportjob",
+        [
+            # Asked for by the one, made by the other, with a brand's number in the place of both.
+            {"id": _key({"id": number}), "grant_id": grant, "created_by_id": by}
+            for number, (grant, by) in enumerate(EXPORTED)
         ],
     )
     brands = places.brands.values()
@@ -243,7 +253,7 @@ def left_out(number: int, brands: Iterable[int]) -> frozenset[int]:
 
 def all_models() -> list[type[models.Model]]:
     """Return every model behind the wall."""
-    return [*walled_models(), *group_walled_models()]
+    return all_walled_models()
 
 
 def key_sql(model: type[models.Model]) -> str:
@@ -260,6 +270,8 @@ def key_of(pk: object) -> str:
 def facts_sql(model: type[models.Model]) -> str:
     """Return the SQL that reads key, brand, store, notice and count of every row."""
     table = model._meta.db_table
+    if issubclass(model, GrantWalled):
+        return f'SELECT {key_sql(model)}, NULL, grant_id, NULL, NULL FROM "{table}"'
     if not issubclass(model, Walled):
         return f'SELECT {key_sql(model)}, NULL, NULL, brand_set, NULL FROM "{table}"'
     counted = model.wall.counted or "NULL"
@@ -279,6 +291,8 @@ def expected(
     rows: dict[str, oracle.Row],
 ) -> set[str]:
     """Return the keys of the rows that the oracle lets the viewer read."""
+    if issubclass(model, GrantWalled):
+        return {key for key, row in rows.items() if oracle.is_own(viewer, row)}
     if not issubclass(model, Walled):
         sets = [left_out(number, world.modes) for number in range(2 ** len(world.modes))]
         named = {brand_set(one): one for one in sets}
@@ -302,6 +316,7 @@ def visible_of(world: oracle.World, viewer: oracle.Viewer) -> Visible:
                 frozenset() if viewer.store_brand is None else frozenset({viewer.store_brand})
             ),
             sees_contact=viewer.contact,
+            grants=frozenset() if viewer.grant is None else frozenset({viewer.grant}),
             is_read_only=not viewer.writes,
         ),
         {brand: Mode(mode) for brand, mode in world.modes.items()},

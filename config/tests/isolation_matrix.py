@@ -168,11 +168,11 @@ brands.NoticeText | none: the group's own words
 brands.Notice_recipients | none: brands that a notice names
 brands.SharingRecord | none: a document's number, day and digest
 brands.Store | none: names of stores
-members.ExportJob | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 members.GroupKey | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Identity | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.IdentityLink | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.OverlapCell | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.GroupSegment | members/tests/test_segments.py::test_the_groups_segments_are_hqs_and_a_brands_are_its_own
 members.GroupStratumRule | none: thresholds that HQ chose
 members.PendingRollup | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PendingStratum | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables

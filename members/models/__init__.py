@@ -15,12 +15,15 @@ from members.models.rules import (
     PendingStratum,
     StrataState,
     Stratum,
+    StratumMetric,
     StratumThresholds,
 )
+from members.models.segments import BrandSegment, GroupSegment, SavedFilter
 
 __all__ = [
     "AnswerMetric",
     "BrandOverlap",
+    "BrandSegment",
     "BrandStratumRule",
     "Consent",
     "ConsentEntry",
@@ -32,6 +35,7 @@ __all__ = [
     "GroupKey",
     "GroupMetric",
     "GroupOverlap",
+    "GroupSegment",
     "GroupStratumRule",
     "Identity",
     "IdentityLink",
@@ -49,7 +53,9 @@ __all__ = [
     "PersonMerge",
     "PoolMetric",
     "Profile",
+    "SavedFilter",
     "StrataState",
     "Stratum",
+    "StratumMetric",
     "StratumThresholds",
 ]

@@ -124,6 +124,8 @@ class StrataState(models.Model):
 
     # Digest of the rules in force and of who may be counted for whom.
     basis = models.CharField(max_length=64, blank=True)
+    # Digest of what of it everybody may know: brands that look at the whole person, and notices.
+    terms = models.CharField(max_length=64, blank=True)
     # Recency moves with the days.
     day = models.DateField(null=True)
     done = models.BigIntegerField(default=0)
@@ -137,6 +139,40 @@ class StrataState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.done}/{self.total}"
+
+
+class StratumMetric(Walled):
+    """Count the members and fans of a brand by stratum, up to now."""
+
+    wall = Wall(Kind.METRICS, counted="smallest_count")
+
+    without = models.IntegerField(_("without a stratum"))
+    passerby = models.IntegerField(_("passerby"))
+    favourable = models.IntegerField(_("favourable"))
+    true_love = models.IntegerField(_("true-love"))
+    # What gave these strata; "?" where not all of them are by one version of one rule.
+    source = models.CharField(max_length=24, blank=True)
+    # The smallest count of people that is not zero, of those above and of what is left when they,
+    # or several of them together, are taken from a pool figure.
+    smallest_count = models.IntegerField()
+    # The number of answers that it was counted after.
+    answers = models.BigIntegerField(default=0)
+    counted_at = models.DateTimeField(_("counted"), default=timezone.now)
+
+    class Meta(Walled.Meta):
+        abstract = False
+        verbose_name = _("figure of strata")
+        verbose_name_plural = _("figures of strata")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand", "store"],
+                name="%(app_label)s_%(class)s_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand_id}/{self.store_id}"
 
 
 class PendingStratum(models.Model):
