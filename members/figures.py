@@ -20,6 +20,9 @@ from members.notices import (
     rule_params,
 )
 from members.overlap.counts import overlaps_differing
+from members.strata_check import figures_differing, strata_differing
+from members.strata_figures import is_due
+from members.stratify import has_rules, is_stale
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
@@ -214,9 +217,14 @@ def compare(*, tenant: Tenant) -> dict[str, int]:
             found[name] = cursor.fetchone()[0]
         found["overlaps shown"] = overlaps_differing(k=tenant.k)
         found["figures of answers"] = answers_differing(cursor, tenant=tenant)
+        # Where strata are to be worked out or counted anew, the kept ones are known to be old.
+        is_current = has_rules() and not is_stale(tenant=tenant)
+        found["strata"] = strata_differing(tenant=tenant) if is_current else 0
+        found["figures of strata"] = 0 if is_due() else figures_differing(cursor)
         cursor.execute(
             "SELECT (SELECT count(*) FROM members_pendingtotal) "
-            "+ (SELECT count(*) FROM members_pendingrollup)"
+            "+ (SELECT count(*) FROM members_pendingrollup) "
+            "+ (SELECT count(*) FROM members_pendingstratum)"
         )
         found["pending"] = cursor.fetchone()[0]
     return found

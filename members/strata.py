@@ -150,31 +150,60 @@ class Basis:
         sources = sorted((brand, str(source)) for brand, source in self.sources.items())
         if not sources:
             return ""
-        terms = [
+        text = repr((sources, self.terms))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def terms(self) -> str:
+        """Return what differs whenever other orders may count in the whole person; "" for none.
+
+        Nothing in it is hidden from anybody, so whoever reads a stratum can tell that it is old.
+        """
+        if not self.whole:
+            return ""
+        notices = [
             (one.id, one.names_group, sorted(one.brands), sorted(map(str, one.kinds)))
             for one in sorted(self.notices, key=lambda one: one.id)
         ]
-        text = repr((sources, terms if self.whole else []))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(repr((sorted(self.whole), notices)).encode()).hexdigest()
 
 
 def basis_now() -> Basis:
-    """Return what strata rest on now; in a bulk scope, since it looks at every brand's rule."""
+    """Return what strata rest on now; all of it in a bulk scope alone, where every rule is seen."""
     return Basis(rules_now(), effective_modes(), tuple(notice_terms()))
 
 
-def is_former(source: str, brand_id: int, mode: Mode, rules: Rules) -> bool:
-    """Tell whether a stratum is still by a rule of before.
+@dataclass(frozen=True)
+class Former:
+    """Tell whether a stratum is still by what held before, as far as the open scope can know.
 
     A viewer who may not read the brand's own rule is told of another owner, not of an older
     version.
     """
-    if not source:
-        return False
-    if source[0] != rule_owner(mode):
-        return True
-    now = rules.source(brand_id, mode)
-    return now is not None and source != str(now)
+
+    rules: Rules
+    modes: Mapping[int, Mode]
+    # Other brands, or other notices, than when strata over the whole person were worked out.
+    is_shifted: bool
+
+    def marks(self, source: str, brand_id: int) -> bool:
+        """Tell whether what gave a stratum in this brand is not what would give it now."""
+        if not source:
+            return False
+        mode = self.modes[brand_id]
+        if source[0] != rule_owner(mode):
+            return True
+        if source[0] == Owner.PERSON and self.is_shifted:
+            return True
+        now = self.rules.source(brand_id, mode)
+        return now is not None and source != str(now)
+
+
+def formers_now() -> Former:
+    """Return what tells strata of before from those of today."""
+    basis, state = basis_now(), state_now()
+    is_shifted = state is not None and basis.terms != state.terms
+    return Former(basis.rules, basis.modes, is_shifted)
 
 
 def owner_words(source: str) -> str:

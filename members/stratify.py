@@ -21,6 +21,7 @@ from members import locks
 from members.models import BrandStratumRule, GroupStratumRule, Profile, StrataState
 from members.staging import stage, stage_query
 from members.strata import Basis, Owner, basis_now, counted_pairs, state_now
+from members.strata_figures import keep_strata
 from tenants.connection import connection as tenant_connection
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -125,6 +126,10 @@ def strata_finish(*, tenant: Tenant) -> int:
                 [BATCH],
             )
             if not taken:
+                # Also where only pools changed: a figure of strata is shown beside theirs.
+                if has_rules():
+                    keep_strata(cursor)
+                    generation_bump()
                 return changed
             # The whole person: what is bought in one brand may count in another.
             stage_query(
@@ -150,7 +155,7 @@ def strata_refresh(*, tenant: Tenant, progress: Say | None = None) -> int:
     say = progress or (lambda done, total: None)
     today = _today(tenant)
     with tenant_transaction(tenant), scope.bulk(reason="strata"):
-        digest = basis_now().digest
+        begun = basis_now()
         # Steps of batches: whoever reads how far it is does not learn how many members there are.
         total = Profile.objects.count() // BATCH + 1
         _keep(done=0, total=total)
@@ -172,7 +177,14 @@ def strata_refresh(*, tenant: Tenant, progress: Say | None = None) -> int:
             )
             if not taken:
                 # What came up meanwhile is for the next run: the basis is the one of the start.
-                _keep(basis=digest, day=today, finished_at=timezone.now(), done=total)
+                _keep(
+                    basis=begun.digest,
+                    terms=begun.terms,
+                    day=today,
+                    finished_at=timezone.now(),
+                    done=total,
+                )
+                keep_strata(cursor)
                 generation_bump()
                 break
             changed += _write(cursor, basis_now())

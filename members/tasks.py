@@ -10,6 +10,7 @@ from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from members.imports.pipeline import import_run
 from members.imports.upkeep import imports_resume, uploads_purge
+from members.strata_figures import count_if_due
 from members.stratify import refresh_if_stale
 from tenants.context import in_every_group, task_tenant
 
@@ -57,8 +58,10 @@ def refresh_strata() -> int:
 
 @shared_task(name="members.sweep_strata")
 def sweep_strata() -> int:
-    """Work out strata where they are stale, in every group."""
-    return in_every_group(lambda tenant: refresh_if_stale(tenant=tenant))
+    """Work out strata where they are stale, in every group, and count them where that is due."""
+    return in_every_group(
+        lambda tenant: refresh_if_stale(tenant=tenant) + count_if_due(tenant=tenant)
+    )
 
 
 @shared_task(name="members.resume_imports")

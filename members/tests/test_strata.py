@@ -13,12 +13,11 @@ from brands.changes import follow_up
 from brands.changes.registry import affected_counters
 from brands.models import Brand, ModeFollowUp, Notice, NoticeEnding
 from brands.modes import Mode
-from brands.selectors import effective_modes
 from brands.wall import scope
 from members.models import BrandStratumRule, GroupStratumRule, Person, Profile, StrataState, Stratum
 from members.rollups import finish_pending
 from members.services import consent_record, consent_withdraw, objection_record
-from members.strata import Owner, is_former, rule_owner, rules_now
+from members.strata import Owner, formers_now, rule_owner, rules_now
 from members.stratify import is_stale, refresh_if_stale, strata_refresh
 from members.stratum_rules import RuleRefused, rule_add
 from members.tests.pools import fill
@@ -216,8 +215,7 @@ def test_strata_of_before_are_marked_until_the_change_is_followed(acme, rule, pe
     def marked() -> bool:
         with tenant_transaction(acme), scope.bulk(reason="test"):
             tea = Profile.objects.get(pk=one["tea"])
-            mode = effective_modes()[tea.brand_id]
-            return is_former(tea.stratum_source, tea.brand_id, mode, rules_now())
+            return formers_now().marks(tea.stratum_source, tea.brand_id)
 
     assert not marked()
     switch(Mode.BRAND_MAX, "tea")

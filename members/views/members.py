@@ -35,14 +35,9 @@ def members(request: GroupRequest) -> HttpResponse:
     contact = request.visible.kinds[Kind.CONTACT]
     masks = request.visible.kinds[Kind.MASKED]
     shows_strata = bool(asked.get("stratum")) or any(row.stratum for row in page.rows)
-    rules = strata.rules_now() if shows_strata else None
+    former = strata.formers_now() if shows_strata else None
     formers = {
-        row.pk
-        for row in page.rows
-        if rules
-        and strata.is_former(
-            row.stratum_source, row.brand_id, request.visible.modes[row.brand_id], rules
-        )
+        row.pk for row in page.rows if former and former.marks(row.stratum_source, row.brand_id)
     }
     context = {
         "title": _("Members"),
@@ -83,12 +78,7 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
         "average": round(profile.sales / profile.orders) if profile.orders else None,
         "stratum_owner": strata.owner_words(profile.stratum_source),
         "is_former_stratum": bool(profile.stratum)
-        and strata.is_former(
-            profile.stratum_source,
-            profile.brand_id,
-            visible.modes[profile.brand_id],
-            strata.rules_now(),
-        ),
+        and strata.formers_now().marks(profile.stratum_source, profile.brand_id),
         "recomputing": follow_up.recomputing() if profile.stratum else None,
         "consents": (
             selectors.consents_of(profile)
