@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import cast
@@ -185,7 +186,10 @@ def visible_for_grant(grant: Grant, *, k: int) -> Visible:
         raise ScopeRefused(
             f"A grant at {grant.tenant.schema_name} opens nothing in {connection.schema_name}."
         )
-    return visibility(viewer_of(grant), effective_modes(), notice_terms(), k=k)
+    viewer = viewer_of(grant)
+    if grant.pk is not None:
+        viewer = replace(viewer, grants=frozenset({grant.pk}))
+    return visibility(viewer, effective_modes(), notice_terms(), k=k)
 
 
 def place_exists(*, level: str, place_id: int) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -13,13 +13,14 @@ from django.db import Error, models
 from brands.models.privileges import OWNER_ONLY
 from brands.tests import oracle, wall_rows
 from brands.wall import scope
-from brands.wall.models import Walled
+from brands.wall.models import GrantWalled, Walled
 from brands.wall.visibility import brand_set
 from tenants.provisioning import tenant_models
 
 # What each table of a group may be used for by the app role, where it is walled or the owner's.
 WRITABLE = {
     "members_importjob": {"SELECT", "INSERT", "UPDATE"},
+    "members_exportjob": {"SELECT", "INSERT", "UPDATE"},
     "members_brandstratumrule": {"SELECT", "INSERT"},
     "members_consententry": {"SELECT", "INSERT"},
     "members_groupconsententry": {"SELECT", "INSERT"},
@@ -89,12 +90,18 @@ def wall_violations(
         cursor.execute("SET LOCAL ROLE NONE")
         for model in tables:
             if model._meta.db_table in WRITABLE:
-                writes = _writes if issubclass(model, Walled) else _group_writes
-                yield from writes(cursor, places, model)
+                yield from _of(model)(cursor, places, model)
         cursor.execute("SET LOCAL ROLE NONE")
     except (Error, psycopg.Error) as error:
         # The caller undoes the transaction, or its savepoint, and the role with it.
         yield f"the database refuses: {error}"
+
+
+def _of(model: type[models.Model]) -> Callable[..., Iterator[str]]:
+    """Return what tries to write a table."""
+    if issubclass(model, Walled):
+        return _writes
+    return _grant_writes if issubclass(model, GrantWalled) else _group_writes
 
 
 def _outside_of_scopes(cursor: Any, model: type[models.Model]) -> Iterator[str]:
@@ -231,6 +238,33 @@ def _group_writes(
                 if bool(done) != oracle.may_write_group(world, viewer, without):
                     verb = "passes" if done else "fails"
                     yield f"{table}, {viewer.name}: insert without {sorted(without)} {verb}"
+
+
+def _grant_writes(
+    cursor: Any, places: wall_rows.Places, model: type[models.Model]
+) -> Iterator[str]:
+    table = model._meta.db_table
+    facts = wall_rows.read_facts(cursor, model)
+    numbers = sorted({grant for pair in wall_rows.EXPORTED for grant in pair})
+    for viewer in places.viewers():
+        values = scope.setting_values(wall_rows.visible_of(worlds(places)[0], viewer), "acme")
+        for grant in numbers:
+            # Who made it is somebody else: the rule must not go by that.
+            row = {"id": str(uuid.uuid4()), "grant_id": grant, "created_by_id": 75}
+            done = _tries(cursor, values, lambda row=row: wall_rows.insert(cursor, table, [row]))
+            if bool(done) != (grant == viewer.grant):
+                yield f"{table}, {viewer.name}: insert for {grant} {'passes' if done else 'fails'}"
+        own = sum(oracle.is_own(viewer, row) for row in facts.values())
+        changed = _tries(
+            cursor, values, lambda: cursor.execute(f'UPDATE "{table}" SET grant_id = grant_id')
+        )
+        if changed != own:
+            yield f"{table}, {viewer.name}: update changes {changed} rows, not {own}"
+        moved = _tries(
+            cursor, values, lambda: cursor.execute(f'UPDATE "{table}" SET grant_id = 70')
+        )
+        if own and moved is not None:
+            yield f"{table}, {viewer.name}: gives {moved} rows to another grant"
 
 
 def _tries(cursor: Any, values: dict[str, str], act: Any) -> int | None:

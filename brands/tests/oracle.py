@@ -44,6 +44,8 @@ class Viewer:
     contact: bool = True
     # False for an analyst.
     writes: bool = True
+    # The number of the grant acted under.
+    grant: int | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,14 @@ def may_read_group(world: World, viewer: Viewer, without: frozenset[int]) -> boo
 def may_write_group(world: World, viewer: Viewer, without: frozenset[int]) -> bool:
     """Say whether the viewer may write a row of the group's own: an HQ that writes, as it reads."""
     return viewer.writes and may_read_group(world, viewer, without)
+
+
+def is_own(viewer: Viewer, row: Row) -> bool:
+    """Say whether a row of somebody's own, kept in the place of a store, is the viewer's.
+
+    No mode and no role opens it to another, and who may change nothing else may change it.
+    """
+    return viewer.grant is not None and row.store == viewer.grant
 
 
 def may_write(viewer: Viewer, row: Row) -> bool:

@@ -7,7 +7,7 @@ from django.db import connection, models
 from django.test.utils import isolate_apps
 
 from brands.wall import catalogue, checks
-from brands.wall.models import Walled, group_walled_models, walled_models
+from brands.wall.models import Walled, all_walled_models
 from tenants.models import Tenant
 from tenants.provisioning import tenant_models
 
@@ -19,7 +19,7 @@ def test_every_walled_table_of_every_schema_is_as_declared(db, rows_of):
 
 
 def test_the_comparison_looks_at_every_walled_table(db, rows_of):
-    tables = {model._meta.db_table for model in [*walled_models(), *group_walled_models()]}
+    tables = {model._meta.db_table for model in all_walled_models()}
     assert len(tables) >= 10
     with connection.cursor() as cursor:
         declared = catalogue.declared_policies(cursor, ["acme"])

@@ -16,7 +16,7 @@ from django.db import connection
 from brands.tests import wall_rows
 from brands.tests.checker import WRITABLE, wall_violations
 from brands.wall import catalogue
-from brands.wall.models import GroupWalled, Walled
+from brands.wall.models import GrantWalled, GroupWalled, Walled
 from brands.wall.policies import Policy, policies, schema_policy
 from brands.wall.visibility import brand_set
 
@@ -43,6 +43,14 @@ def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
     if issubclass(model, GroupWalled):
         yield "any set of brands for HQ", "current_setting('sluice.group_set', true) <> ''"
         yield "all brands too", f"{read} OR brand_set = '{brand_set(())}'"
+        return
+    if issubclass(model, GrantWalled):
+        yield "any grant's", "current_setting('sluice.grants', true) <> '{}'"
+        yield "the maker in the place of the grant", read.replace("grant_id", "created_by_id")
+        yield (
+            "own brands in the place of grants",
+            read.replace("sluice.grants", "sluice.write_brands"),
+        )
         return
     kind = model.wall.kind
     yield "store in the place of brand", read.replace("brand_id =", "store_id =")
@@ -151,6 +159,10 @@ def _checks(model: type) -> Iterator[tuple[str, str]]:
     yield "false", "false"
     if issubclass(model, GroupWalled):
         yield "whoever reads", rule.replace("write_group", "group_set")
+        return
+    if issubclass(model, GrantWalled):
+        yield "the maker's", rule.replace("grant_id", "created_by_id")
+        yield "any grant's", "current_setting('sluice.grants', true) <> '{}'"
         return
     yield "brands that are read", rule.replace("write_brands", "metrics_all")
     yield "stores nowhere", rule.split(" OR ")[0]

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-from brands.wall.models import group_walled_models, walled_models
+from brands.wall.models import all_walled_models
 from brands.wall.policies import policies, privileges, rendering_set, schema_policy
 from tenants.provisioning import tenant_models
 
@@ -65,7 +65,7 @@ def declared_policies(cursor: Any, schema_names: list[str]) -> dict[str, set[Pol
     """
     models = []
     homes: dict[str, str] = {}
-    for model in [*walled_models(), *group_walled_models()]:
+    for model in all_walled_models():
         cursor.execute(
             "SELECT min(schemaname) FROM pg_tables WHERE tablename = %s AND schemaname = ANY (%s)",
             [model._meta.db_table, schema_names],
@@ -187,7 +187,7 @@ def _schema_differences(cursor: Any, schema_names: list[str]) -> list[str]:
 
 def _relation_differences(cursor: Any, schema_names: list[str]) -> list[str]:
     declared = declared_privileges()
-    walled = {model._meta.db_table for model in [*walled_models(), *group_walled_models()]}
+    walled = {model._meta.db_table for model in all_walled_models()}
     found: list[str] = []
     present: set[tuple[str, str]] = set()
     rows = []

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection
 
 from brands.wall import catalogue
-from brands.wall.models import GroupWalled, Walled, WalledQuerySet
+from brands.wall.models import Walled, WalledQuerySet, is_walled
 from tenants.models import Tenant
 from tenants.provisioning import tenant_models
 
@@ -23,7 +23,7 @@ def every_table_is_declared(app_configs: Any, **kwargs: Any) -> list[CheckMessag
         # Django keeps here the model whose field made this one.
         owner: Any = model._meta.auto_created
         if owner:
-            if issubclass(owner, (Walled, GroupWalled)):
+            if is_walled(owner):
                 found.append(
                     Error(
                         f"{model._meta.label} would join walled rows in a table without a wall.",
@@ -36,7 +36,7 @@ def every_table_is_declared(app_configs: Any, **kwargs: Any) -> list[CheckMessag
         if issubclass(model, Walled):
             declared = hasattr(model, "wall")
         else:
-            declared = issubclass(model, GroupWalled) or hasattr(model, "app_privileges")
+            declared = is_walled(model) or hasattr(model, "app_privileges")
         if not declared:
             found.append(
                 Error(
@@ -55,9 +55,13 @@ def every_manager_fails_closed(app_configs: Any, **kwargs: Any) -> list[CheckMes
     """Refuse a walled model that has a manager which reads without a scope."""
     found: list[CheckMessage] = []
     for model in tenant_models():
-        if not issubclass(model, (Walled, GroupWalled)):
+        if not is_walled(model):
             continue
-        managers = [*model._meta.managers, model._meta.base_manager, model._meta.default_manager]
+        managers: list[Any] = [
+            *model._meta.managers,
+            model._meta.base_manager,
+            model._meta.default_manager,
+        ]
         for manager in managers:
             if not issubclass(getattr(manager, "_queryset_class", object), WalledQuerySet):
                 found.append(

@@ -202,6 +202,36 @@ class GroupWalled(models.Model):
         return _privileges(cls)
 
 
+class GrantWalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type: ignore[misc]
+    """Show each viewer the rows of the grant that they act under."""
+
+    def get_queryset(self) -> WalledQuerySet:
+        """Return the rows that the open scope shows."""
+        queryset = super().get_queryset()
+        opened = scope.current()
+        if opened.visible is None:
+            return queryset
+        return queryset.filter(grant_id__in=opened.visible.viewer.grants)
+
+
+class GrantWalled(models.Model):
+    """Be somebody's own row: what one grant asked for, read and written under that grant alone."""
+
+    # The grant lives in the public schema, which no constraint of a group's schema may reach.
+    grant_id = models.BigIntegerField()
+
+    objects = GrantWalledManager()
+
+    class Meta:
+        abstract = True
+        base_manager_name = "objects"
+
+    @classmethod
+    def privileges(cls) -> str:
+        """Return what the app role may do with the table at all."""
+        return "SELECT, INSERT, UPDATE"
+
+
 def visible_rows(model: type[Walled], opened: scope.Scope) -> Q:
     """Return the filter that says in the ORM what the table's policy says in the database."""
     if opened.visible is None:
@@ -231,3 +261,18 @@ def walled_models() -> list[type[Walled]]:
 def group_walled_models() -> list[type[GroupWalled]]:
     """Return every model that counts the whole group and is behind the wall."""
     return [model for model in apps.get_models() if issubclass(model, GroupWalled)]
+
+
+def grant_walled_models() -> list[type[GrantWalled]]:
+    """Return every model whose rows belong to the grant that asked for them."""
+    return [model for model in apps.get_models() if issubclass(model, GrantWalled)]
+
+
+def all_walled_models() -> list[type[models.Model]]:
+    """Return every model behind the wall, whoever its rows belong to."""
+    return [*walled_models(), *group_walled_models(), *grant_walled_models()]
+
+
+def is_walled(model: Any) -> bool:
+    """Tell whether a model is behind the wall."""
+    return issubclass(model, (Walled, GroupWalled, GrantWalled))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from django.conf import settings
 from django.db import models
 
 from brands.models import OWNER_ONLY
-from brands.wall.models import GroupWalled, Walled, group_walled_models, walled_models
+from brands.wall.models import GrantWalled, GroupWalled, Walled, all_walled_models
 from brands.wall.visibility import Kind
 from tenants.connection import app_roles
 from tenants.provisioning import tenant_models
@@ -126,13 +126,19 @@ def group_write_rule(rendering: Rendering = "postgresql") -> str:
     return group_rule(rendering).replace("sluice.group_set", "sluice.write_group")
 
 
+def grant_rule(rendering: Rendering = "postgresql") -> str:
+    """Return the condition under which what a grant asked for is read and written."""
+    return f"grant_id = ANY {_ids('grants', rendering)}"
+
+
 def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> list[Policy]:
     """Return the policies of one model: none for a model outside the wall."""
-    declared: Any
     if issubclass(model, GroupWalled):
-        read, write, declared = group_rule(rendering), group_write_rule(rendering), model
+        read, write = group_rule(rendering), group_write_rule(rendering)
     elif issubclass(model, Walled):
-        read, write, declared = read_rule(model, rendering), write_rule(rendering), model.wall
+        read, write = read_rule(model, rendering), write_rule(rendering)
+    elif issubclass(model, GrantWalled):
+        read = write = grant_rule(rendering)
     else:
         return []
     found = [Policy("sluice_read", "SELECT", using=read)]
@@ -148,9 +154,10 @@ def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> 
                 role=settings.WHOLE_ROLE,
             ),
         ]
-    if declared.is_writable or declared.is_appendable:
+    granted = privileges(model)
+    if "INSERT" in granted:
         found.append(Policy("sluice_insert", "INSERT", check=write))
-    if declared.is_writable:
+    if "UPDATE" in granted:
         found.append(Policy("sluice_update", "UPDATE", using=write, check=write))
     return found
 
@@ -159,7 +166,7 @@ def privileges(model: type[models.Model]) -> str:
     """Return what the app role may do with a model's table; "" for nothing."""
     if issubclass(model, Walled):
         return model.wall.privileges
-    if issubclass(model, GroupWalled):
+    if issubclass(model, (GroupWalled, GrantWalled)):
         return model.privileges()
     if owner := model._meta.auto_created:
         # The rows of a many-to-many field are as open as those of the model that declares it.
@@ -188,7 +195,7 @@ def schema_statement(rendering: Rendering = "postgresql") -> str:
     The text is the same for every schema; the server fills in the name. A schema that is renamed
     shows nothing until this has run again.
     """
-    tables = [model._meta.db_table for model in [*walled_models(), *group_walled_models()]]
+    tables = [model._meta.db_table for model in all_walled_models()]
     policy = schema_policy("%2$L", rendering).sql("%1$I").replace("'", "''")
     names = ", ".join(f"'{table}'" for table in tables)
     return (

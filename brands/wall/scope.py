@@ -91,6 +91,7 @@ def setting_values(visible: Visible, schema_name: str) -> dict[str, str]:
     values["sluice.group_set"] = visible.group_set
     values["sluice.write_group"] = visible.group_set if visible.writes_group else ""
     values["sluice.k"] = str(int(visible.k))
+    values["sluice.grants"] = array(visible.viewer.grants)
     values["sluice.store_brands"] = array(visible.viewer.store_brands)
     values["sluice.write_brands"] = array(visible.write_brands)
     values["sluice.write_stores"] = array(visible.write_stores)
@@ -109,6 +110,7 @@ SETTING_NAMES = tuple(
         "sluice.group_set",
         "sluice.write_group",
         "sluice.k",
+        "sluice.grants",
         "sluice.store_brands",
         "sluice.write_brands",
         "sluice.write_stores",

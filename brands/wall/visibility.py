@@ -72,6 +72,8 @@ class Viewer:
     # Acts for a service provider, under an engagement.
     is_engaged: bool = False
     is_read_only: bool = False
+    # What these asked for is their own; none where HQ only looks on.
+    grants: frozenset[int] = frozenset()
     # HQ looks as this viewer, and sees of it only what HQ sees as well.
     is_looked_as: bool = False
 

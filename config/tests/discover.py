@@ -22,7 +22,7 @@ from django.core.management import get_commands
 from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from brands.wall.models import GroupWalled, Walled
+from brands.wall.models import is_walled
 from config.celery import app as celery_app
 from tenants.provisioning import tenant_models
 
@@ -273,11 +273,7 @@ def error_pages() -> set[str]:
 
 def open_tables() -> set[str]:
     """Return every table of a group's schema that is not behind the wall."""
-    return {
-        model._meta.label
-        for model in tenant_models()
-        if not issubclass(model, (Walled, GroupWalled))
-    }
+    return {model._meta.label for model in tenant_models() if not is_walled(model)}
 
 
 def panels() -> set[str]:

@@ -174,7 +174,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
         event = record(acting_user=None, action="test", target=store)
     grant = Grant.objects.filter(tenant=tenant, place_id=brand.pk, level="brand").first()
     grant = grant or Grant.objects.filter(tenant=tenant).order_by("pk").first()
-    with tenant_transaction(tenant):
+    with tenant_transaction(tenant), scope.bulk(reason="test"):
         export = ExportJob.objects.create(
             grant_id=grant.pk,
             created_by=grant.user,

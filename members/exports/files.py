@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -40,6 +42,17 @@ def remove(path: str) -> None:
     if path:
         file_of(path).unlink(missing_ok=True)
         marks_of(path).unlink(missing_ok=True)
+
+
+def remove_older(schema_name: str, than: dt.datetime) -> int:
+    """Delete a group's files that were written before an instant; return how many."""
+    count = 0
+    for path in file_of(f"exports/{schema_name}").glob("*"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < than.timestamp():
+                path.unlink()
+                count += 1
+    return count
 
 
 def mark(profile_id: int, kinds: int) -> bytes:

@@ -21,7 +21,6 @@ from members.exports.errors import ExportOutdated, ExportRefused
 from members.exports.rows import Columns, Written, by_brand, written
 from members.models import ExportJob
 from tenants import audit
-from tenants.context import tenant_transaction
 from tenants.models import Tenant, User
 
 CHUNK_ROWS = 2_000
@@ -99,9 +98,9 @@ def _wanted(job: ExportJob, visible: Visible) -> Any:
     return member_list.members_asked(asked, visible=visible)
 
 
-def export_run(*, tenant: Tenant, job_id: UUID) -> ExportJob:
+def export_run(*, tenant: Tenant, job_id: UUID, grant_id: int) -> ExportJob:
     """Make a job's file from its beginning; safe to run again after a stop, or twice at once."""
-    job = _begin(tenant, job_id)
+    job = _begin(tenant, job_id, grant_id)
     if job.state != ExportJob.State.RUNNING:
         return job
     path = job.path
@@ -128,12 +127,12 @@ def export_run(*, tenant: Tenant, job_id: UUID) -> ExportJob:
             _("Something failed here, and no file was kept. Ask for the export again."),
         )
         raise
-    with tenant_transaction(tenant):
+    with services.jobs_of(tenant, [grant_id]):
         return ExportJob.objects.get(pk=job_id)
 
 
-def _begin(tenant: Tenant, job_id: UUID) -> ExportJob:
-    with tenant_transaction(tenant):
+def _begin(tenant: Tenant, job_id: UUID, grant_id: int) -> ExportJob:
+    with services.jobs_of(tenant, [grant_id]):
         job = ExportJob.objects.select_for_update().get(pk=job_id)
         if not job.is_waiting:
             return job
@@ -174,7 +173,7 @@ def _record(user: User, job: ExportJob, visible: Visible) -> None:
 
 
 def _give_up(tenant: Tenant, job: ExportJob, state: str, error: str) -> None:
-    with tenant_transaction(tenant):
+    with services.jobs_of(tenant, [job.grant_id]):
         ExportJob.objects.filter(pk=job.pk, path=job.path, state=ExportJob.State.RUNNING).update(
             state=state, error=error, path="", finished_at=timezone.now()
         )

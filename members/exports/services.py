@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from django.utils.translation import override as language
 from brands.models import Brand, Generation
 from brands.selectors import visible_for_grant
 from brands.wall import scope
-from brands.wall.visibility import Visible
+from brands.wall.visibility import Viewer, Visible, visibility
 from members import contacts, member_list
 from members.exports import files
 from members.exports.errors import ExportOutdated, ExportRefused
@@ -98,8 +98,8 @@ def export_enqueue(job: ExportJob) -> None:
     """Send a job to a scoped worker when the current transaction commits."""
     from members.exports.tasks import run_export
 
-    headers = {"_schema_name": connection.schema_name}
-    transaction.on_commit(lambda: run_export.apply_async([str(job.pk)], headers=headers))
+    headers, args = {"_schema_name": connection.schema_name}, [str(job.pk), job.grant_id]
+    transaction.on_commit(lambda: run_export.apply_async(args, headers=headers))
 
 
 @transaction.atomic
@@ -196,6 +196,19 @@ def answers_now() -> int:
 
 
 @contextmanager
+def jobs_of(tenant: Tenant, grant_ids: Iterable[int]) -> Iterator[None]:
+    """Open one transaction that shows what some grants asked for, and no member."""
+    alone = visibility(Viewer(grants=frozenset(grant_ids), is_read_only=True), {}, [])
+    with tenant_transaction(tenant), scope.open(alone):
+        yield
+
+
+def grants_of(tenant: Tenant) -> list[int]:
+    """Return every grant of a group, ended ones too: their files are to be taken away."""
+    return list(Grant.objects.filter(tenant=tenant).values_list("pk", flat=True))
+
+
+@contextmanager
 def asker_scope(tenant: Tenant, job: ExportJob) -> Iterator[tuple[User, Visible]]:
     """Open one transaction inside what a job's asker sees now; raises ExportOutdated.
 
@@ -223,15 +236,17 @@ def asker_scope(tenant: Tenant, job: ExportJob) -> Iterator[tuple[User, Visible]
 
 def export_sweep(*, tenant: Tenant) -> int:
     """Delete every file that is not what its asker sees any more, or is old; return how many."""
-    with tenant_transaction(tenant):
-        ids = list(
-            ExportJob.objects.filter(state=ExportJob.State.DONE).values_list("pk", flat=True)
+    with jobs_of(tenant, grants_of(tenant)):
+        done = list(
+            ExportJob.objects.filter(state=ExportJob.State.DONE).values_list("pk", "grant_id")
         )
-    return sum(_swept(tenant, job_id) for job_id in ids)
+    # Whose grant is gone altogether has no row that anyone is shown.
+    files.remove_older(tenant.schema_name, timezone.now() - KEPT - dt.timedelta(days=1))
+    return sum(_swept(tenant, job_id, grant_id) for job_id, grant_id in done)
 
 
-def _swept(tenant: Tenant, job_id: UUID) -> bool:
-    with tenant_transaction(tenant):
+def _swept(tenant: Tenant, job_id: UUID, grant_id: int) -> bool:
+    with jobs_of(tenant, [grant_id]):
         job = ExportJob.objects.get(pk=job_id)
         answers = answers_now()
     reason = ""
@@ -241,7 +256,7 @@ def _swept(tenant: Tenant, job_id: UUID) -> bool:
                 reason = outdated(job, visible)
     except ExportOutdated as outcome:
         reason = str(outcome)
-    with tenant_transaction(tenant):
+    with jobs_of(tenant, [grant_id]):
         locked = ExportJob.objects.select_for_update().get(pk=job_id)
         if locked.state != ExportJob.State.DONE:
             return False

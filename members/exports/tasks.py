@@ -10,18 +10,18 @@ from django.utils.translation import gettext_lazy as _
 
 from brands.changes import registry
 from members.exports.job import export_run
-from members.exports.services import export_enqueue, export_sweep
+from members.exports.services import export_enqueue, export_sweep, grants_of, jobs_of
 from members.models import ExportJob
 from tenants.connection import connection
-from tenants.context import task_tenant, tenant_transaction
+from tenants.context import task_tenant
 from tenants.models import Tenant
 from tenants.selectors import active_tenants
 
 
 @shared_task(name="members.run_export")
-def run_export(job_id: str) -> str:
-    """Make an export's file in the group whose schema came with the task."""
-    return export_run(tenant=task_tenant(), job_id=UUID(job_id)).state
+def run_export(job_id: str, grant_id: int) -> str:
+    """Make an export's file, in the group whose schema came with the task, for who asked for it."""
+    return export_run(tenant=task_tenant(), job_id=UUID(job_id), grant_id=grant_id).state
 
 
 @shared_task(name="members.sweep_exports")
@@ -38,7 +38,7 @@ def resume_exports() -> int:
     """Begin unfinished exports of every group anew: at each start of a worker."""
     count = 0
     for tenant in active_tenants():
-        with tenant_transaction(tenant):
+        with jobs_of(tenant, grants_of(tenant)):
             waiting = ExportJob.objects.filter(
                 state__in=[ExportJob.State.QUEUED, ExportJob.State.RUNNING]
             )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from brands.models import KEPT
+from brands.wall.models import GrantWalled, GrantWalledManager
 
 
-class ExportJobManager(models.Manager["ExportJob"]):
+class ExportJobManager(GrantWalledManager):
     """Hand out exports to the grant that asked for them."""
 
     def of(self, *, grant: Any, user: Any) -> models.QuerySet[ExportJob]:
@@ -23,15 +23,13 @@ class ExportJobManager(models.Manager["ExportJob"]):
         return self.filter(grant_id=grant.pk, created_by_id=user.pk)
 
 
-class ExportJob(models.Model):
+class ExportJob(GrantWalled):
     """Be one file of members on its way out: what was asked, how far it is, until when it stays.
 
-    Nobody but the asker is shown it, under the same grant. What it was asked with is sealed (a
-    search holds a phone), its number cannot be guessed, and what it counts are rows that the
-    asker saw. The rows themselves are in the file alone, which is checked at each download.
+    Nobody but the asker is shown it, under the same grant: the wall sees to it. What it was asked
+    with is sealed (a search holds a phone), its number cannot be guessed, and what it counts are
+    rows that the asker saw. The rows are in the file alone, which is checked at each download.
     """
-
-    app_privileges = KEPT
 
     class State(models.TextChoices):
         QUEUED = "queued", _("Queued")
@@ -43,8 +41,6 @@ class ExportJob(models.Model):
         DELETED = "deleted", _("Deleted")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    # The grant lives in the public schema, which no constraint of a group's schema may reach.
-    grant_id = models.BigIntegerField()
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.DO_NOTHING,
@@ -77,9 +73,10 @@ class ExportJob(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     deletes_at = models.DateTimeField(_("kept until"), null=True, blank=True)
 
-    objects = ExportJobManager()
+    objects: ClassVar[ExportJobManager] = ExportJobManager()
 
-    class Meta:
+    class Meta(GrantWalled.Meta):
+        abstract = False
         verbose_name = _("export")
         verbose_name_plural = _("exports")
         ordering = ["-created_at"]
