@@ -60,6 +60,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
                 also_at="/stores/",
             ),
             Link(_("Members"), "group", "members:list", "members.view_profile"),
+            Link(_("Segments"), "filter_alt", "members:segments", "members.view_segment"),
             Link(_("Strata"), "stacks", "members:strata", "members.view_stratumrule"),
             Link(_("Overlap"), "join_inner", "members:overlap", "members.view_overlap"),
             Link(_("Imports"), "upload_file", "members:imports", "members.view_importjob"),

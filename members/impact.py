@@ -10,6 +10,7 @@ from brands.formatting import day, money, number
 from brands.wall.visibility import Kind
 from members import rollups, stratify
 from members.models import Contact, DailyMetric, MaskedContact, Order, PoolMetric, Profile
+from members.segment_changes import affected_segments
 from members.strata import affected_rules
 from tenants.models import Tenant
 
@@ -46,7 +47,8 @@ def register() -> None:
         "group", _("Figures of the group"), _group, panels={"persons_by_brands"}
     )
     registry.register_affected("strata", _("Stratification rule"), affected_rules)
-    registry.register_recompute("strata", _("Strata"), _strata)
+    registry.register_recompute("strata", _("Strata"), _strata, panels={"strata_of_members"})
+    registry.register_affected("segments", _("Saved segments"), affected_segments)
 
 
 def _strata(tenant: Tenant, say: registry.Say) -> None:

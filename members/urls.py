@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from members.views import consent_gap, consents, exports, imports, members, overlap, rules
+from members.views import (
+    consent_gap,
+    consents,
+    exports,
+    imports,
+    members,
+    overlap,
+    rules,
+    segments,
+)
 
 app_name = "members"
 
@@ -19,6 +28,10 @@ urlpatterns = [
         consents.group_entry_state,
         name="consent_group_entry",
     ),
+    path("segments/", segments.segments, name="segments"),
+    path("segments/new/", segments.segment_new, name="segment_new"),
+    path("segments/group/<int:group_segment_id>/", segments.group_segment, name="group_segment"),
+    path("segments/brand/<int:brand_segment_id>/", segments.brand_segment, name="brand_segment"),
     path("strata/", rules.rules, name="strata"),
     path("overlap/", overlap.overlap, name="overlap"),
     path("imports/", imports.imports, name="imports"),

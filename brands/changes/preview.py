@@ -237,9 +237,16 @@ def _persons(found: Worlds, cutter: Cutter) -> Iterable[dict[str, Any]]:
 def _affected(found: Worlds, cutter: Cutter) -> Iterable[dict[str, Any]]:
     for counter in affected_counters.values():
         for one in counter.count(found.before, found.after):
+            numbers: list[Any] = [one.count, one.after]
+            if one.is_people:
+                numbers = [
+                    None if number is None else cutter.kept(number, one.brand_id)
+                    for number in numbers
+                ]
             yield {
                 "label": str(counter.label),
                 "brand": one.brand_id,
-                "count": cutter.kept(one.count, one.brand_id) if one.is_people else one.count,
+                "count": numbers[0],
+                "after": numbers[1],
                 "words": str(one.words),
             }

@@ -105,7 +105,14 @@ def read_preview(preview: ModePreview, visible: Visible) -> Reading:
         gaps=_gaps(result["persons"], names),
         handovers=rules.handovers(result["moved"], names, before, after),
         affected=[
-            {**row, "brand": names.get(row["brand"], ""), "count": figure(row["count"])}
+            {
+                **row,
+                "brand": names.get(row["brand"], ""),
+                **{
+                    name: None if row.get(name) is None else figure(row[name])
+                    for name in ("count", "after")
+                },
+            }
             for row in result["affected"]
         ],
         setup=[

@@ -23,14 +23,16 @@ Say = Callable[[int, int], None]
 class Affected:
     """Be what a change does to something of a brand, or of the group where there is no brand.
 
-    `words` says what becomes of it; the preview keeps it in the language of who asked.
+    `words` says what becomes of it; the preview keeps it in the language of who asked. `after` is
+    what `count` will be, where both are known; a count of None is one that must not be told.
     """
 
-    count: int
+    count: int | None
     words: str
     brand_id: int | None = None
     # Counts persons or their rows: cut like all such counts where the brand is in brand-max.
     is_people: bool = False
+    after: int | None = None
 
 
 CountAffected = Callable[[Modes, Modes], Iterable[Affected]]

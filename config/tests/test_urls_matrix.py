@@ -35,9 +35,11 @@ from config.tests.url_matrix import GROUP, OPEN_REDIRECTS, PLATFORM, POSTS, ROLE
 from members import contacts
 from members.keys import group_keys
 from members.models import (
+    BrandSegment,
     ConsentEntry,
     ExportJob,
     GroupConsentEntry,
+    GroupSegment,
     ImportJob,
     MaskedContact,
     Order,
@@ -155,6 +157,9 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
                 **placed,
             )
             ConsentEntry.objects.create(pk=first_id, what="no", profile=profile, **placed)
+            kept = {"pk": first_id, "name": "Kept", "has_orders": True, "made_by_name": "HQ"}
+            BrandSegment.objects.create(brand=brand, **kept)
+            GroupSegment.objects.create(**kept)
             GroupConsentEntry.objects.create(
                 pk=first_id, what="no", profile=profile, brand_set=brand_set([])
             )
@@ -217,6 +222,8 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "token_id": token.pk,
             "entry_id": first_id,
             "group_entry_id": first_id,
+            "group_segment_id": first_id,
+            "brand_segment_id": first_id,
             "notice_id": notice.pk,
             "change_id": change.pk,
             "draft_id": asked.pk,

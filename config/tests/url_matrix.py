@@ -159,6 +159,10 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 405  notices/drafts/<int:notice_draft_id>/discard/
 302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
+302 404  404 404 404 200 200 200 200 200 200  segments/
+302 404  404 404 404 405 405 405 405 404 405  segments/new/
+302 404  404 404 404 404 404 404 404 302 302  segments/group/<int:group_segment_id>/
+302 404  404 404 404 404 302 302 302 302 302  segments/brand/<int:brand_segment_id>/
 302 404  404 404 404 200 200 200 200 200 200  strata/
 302 404  404 404 404 200 200 200 200 200 200  overlap/
 302 404  404 404 404 200 200 200 200 200 200  sharing-records/
@@ -344,6 +348,18 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "notices/drafts/<int:notice_draft_id>/discard/"): (
         {},
         "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "segments/new/"): (
+        {"name": "Test", "owner": "group", "ordered": "yes"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "segments/group/<int:group_segment_id>/"): (
+        {"act": "rename", "name": "Test"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "segments/brand/<int:brand_segment_id>/"): (
+        {"act": "rename", "name": "Test"},
+        "302 404 404 404 404 404 302 302 302 404 404",
     ),
     ("group", "strata/"): (
         {"rule": "group"},

@@ -11,7 +11,7 @@ from brands.changes import follow_up
 from brands.facts import facts
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
-from members import member_list, selectors, strata, why
+from members import member_list, segments, selectors, strata, why
 from members.models import Profile
 from tenants.access import permission_required
 
@@ -31,6 +31,9 @@ def members(request: GroupRequest) -> HttpResponse:
         after=request.GET.get("after", ""),
     )
     masked = selectors.masked_contacts([row.pk for row in page.rows])
+    saving = None
+    if not asked.get("q") and request.user.has_perm("members.add_segment"):
+        saving = segments.saving(asked, visible=request.visible)
     is_filtered = any(value for name, value in asked.items() if name != "sort")
     contact = request.visible.kinds[Kind.CONTACT]
     masks = request.visible.kinds[Kind.MASKED]
@@ -45,6 +48,7 @@ def members(request: GroupRequest) -> HttpResponse:
         "page": page,
         "rows": [(row, masked.get(row.pk)) for row in page.rows],
         "is_filtered": is_filtered,
+        "saving": saving,
         "shows_strata": shows_strata,
         "formers": formers,
         "recomputing": follow_up.recomputing() if shows_strata else None,
