@@ -29,17 +29,28 @@ class Worlds:
         return [brand for brand, mode in self.after.items() if self.before[brand] is not mode]
 
 
-def worlds(*, brand_id: int | None, mode: str, at: dt.datetime | None = None) -> Worlds:
+def worlds(
+    *,
+    brand_id: int | None,
+    mode: str,
+    at: dt.datetime | None = None,
+    undoes: ModeChange | None = None,
+) -> Worlds:
     """Return the modes at an instant, without a change and with it.
 
     The change is written and taken back again, so that what answers is the function that the wall
-    itself asks, whatever else it takes into account.
+    itself asks, whatever else it takes into account. The web may try what takes a decision back,
+    which is named then; for any other change the database asks it for a draft.
     """
     at = max(at or timezone.now(), timezone.now())
     before = effective_modes(at=at)
     with transaction.atomic():
         ModeChange.objects.create(
-            brand_id=brand_id, mode=mode, effective_at=at, decided_by_name="preview"
+            brand_id=brand_id,
+            mode=mode,
+            effective_at=at,
+            decided_by_name="preview",
+            undoes=undoes,
         )
         after = effective_modes(at=at)
         transaction.set_rollback(True)

@@ -19,11 +19,21 @@ from brands.models.hierarchy import (
 from brands.models.notice_drafts import NoticeDraft, NoticeEnding
 from brands.models.notices import Notice, NoticeText
 from brands.models.previews import ModePreview
-from brands.models.privileges import APPEND_ONLY, KEPT, OWNER_ONLY, READ_ONLY, READ_WRITE
+from brands.models.privileges import (
+    APPEND_ONLY,
+    HQ,
+    HQ_OR_BRAND,
+    KEPT,
+    OWNER_ONLY,
+    READ_ONLY,
+    READ_WRITE,
+)
 from brands.models.sharing import SharingRecord
 
 __all__ = [
     "APPEND_ONLY",
+    "HQ",
+    "HQ_OR_BRAND",
     "KEPT",
     "OWNER_ONLY",
     "READ_ONLY",

@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from brands.models.hierarchy import Brand
-from brands.models.privileges import APPEND_ONLY, KEPT
+from brands.models.privileges import APPEND_ONLY, HQ, KEPT
 from brands.modes import Mode
 
 
@@ -42,6 +42,7 @@ class ModeDraft(models.Model):
     """
 
     app_privileges = KEPT
+    app_writer = HQ
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
@@ -126,6 +127,9 @@ class ModeChange(models.Model):
     """
 
     app_privileges = APPEND_ONLY
+    app_writer = HQ
+    # What is neither approved as a draft nor takes a decision back can only close.
+    app_write_rule = "draft_id IS NOT NULL OR undoes_id IS NOT NULL OR mode = 'brand_max'"
 
     brand = models.ForeignKey(
         Brand,
@@ -180,6 +184,7 @@ class ImpactAssessment(models.Model):
     """Be the dated, immutable assessment of a change of mode (PIPL art. 55 and 56)."""
 
     app_privileges = APPEND_ONLY
+    app_writer = HQ
 
     class LegalBasis(models.TextChoices):
         CONSENT = "consent", _("Separate consent (PIPL art. 13 and 23)")
@@ -240,6 +245,7 @@ class ModeFollowUp(models.Model):
     """Be what is recomputed after a change of mode: its steps and how far they are."""
 
     app_privileges = APPEND_ONLY
+    app_writer = HQ
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")

@@ -7,7 +7,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from brands.models.privileges import KEPT, READ_WRITE
+from brands.models.privileges import HQ, HQ_OR_BRAND, KEPT, READ_WRITE
 
 code_validator = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9_-]*$",
@@ -19,6 +19,7 @@ class BusinessUnit(models.Model):
     """Be a node between the group and its brands (品牌事业部)."""
 
     app_privileges = READ_WRITE
+    app_writer = HQ
 
     code = models.CharField(_("code"), max_length=40, unique=True, validators=[code_validator])
     name = models.CharField(_("name"), max_length=120)
@@ -36,6 +37,7 @@ class Brand(models.Model):
     """Be one brand of the group, the owner of one pool of fans and members."""
 
     app_privileges = KEPT
+    app_writer = HQ
 
     code = models.CharField(_("code"), max_length=40, unique=True, validators=[code_validator])
     name = models.CharField(_("name"), max_length=120)
@@ -70,6 +72,7 @@ class Store(models.Model):
     """Be one shop of a brand."""
 
     app_privileges = KEPT
+    app_writer = HQ_OR_BRAND
 
     brand = models.ForeignKey(Brand, models.PROTECT, related_name="stores", verbose_name=_("brand"))
     code = models.CharField(_("code"), max_length=40, validators=[code_validator])
@@ -134,6 +137,7 @@ class ChannelAccount(models.Model):
     """Be an account on a platform where a brand, or the group itself, meets its fans."""
 
     app_privileges = READ_WRITE
+    app_writer = HQ_OR_BRAND
 
     class Kind(models.TextChoices):
         MINI_PROGRAM = "mini_program", _("WeChat mini-program")

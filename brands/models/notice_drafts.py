@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from brands.models.notices import Notice
-from brands.models.privileges import APPEND_ONLY, READ_WRITE
+from brands.models.privileges import APPEND_ONLY, HQ, READ_WRITE
 
 
 class NoticeDraft(models.Model):
@@ -18,6 +18,7 @@ class NoticeDraft(models.Model):
     """
 
     app_privileges = READ_WRITE
+    app_writer = HQ
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
@@ -66,6 +67,7 @@ class NoticeEnding(models.Model):
     """
 
     app_privileges = APPEND_ONLY
+    app_writer = HQ
 
     notice = models.ForeignKey(
         Notice, models.PROTECT, related_name="endings", verbose_name=_("notice")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from brands.models import BusinessUnit
+from brands.models import Store
 from brands.services import mode_change
 from brands.tests import wall_rows
 from brands.wall import scope
@@ -28,7 +28,7 @@ def page(settings, visit, cast):
 
 def _is_written(acme) -> bool:
     with tenant_transaction(acme):
-        return BusinessUnit.objects.filter(code="written").exists()
+        return Store.objects.filter(code="written").exists()
 
 
 def test_what_a_page_writes_is_kept_when_it_answers_well(acme, page):

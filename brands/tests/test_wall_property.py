@@ -21,7 +21,7 @@ from brands.modes import Mode
 from brands.selectors import effective_modes, visible_for_grant
 from brands.tests import oracle, wall_rows
 from brands.wall import scope
-from brands.wall.policies import model_statements, schema_statement
+from brands.wall.policies import model_statements, schema_statement, secured_models
 from tenants.models import Engagement, Grant, ServiceProvider, Tenant, User
 from tenants.roles import Level, Role
 
@@ -56,9 +56,7 @@ def _differences(world: oracle.World, viewer: oracle.Viewer, visible: Any) -> li
 def rendered_for_citus(walled_acme) -> Iterator[Any]:
     """Write acme's policies as Citus takes them, until the test's transaction is undone."""
     statements = [
-        statement
-        for model in wall_rows.all_models()
-        for statement in model_statements(model, "citus")
+        statement for model in secured_models() for statement in model_statements(model, "citus")
     ]
     with connection.cursor() as cursor:
         cursor.execute("\n".join([*statements, schema_statement("citus")]))

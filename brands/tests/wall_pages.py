@@ -11,7 +11,7 @@ from django.template import engines
 from django.template.response import TemplateResponse
 from django.urls import path
 
-from brands.models import Brand, BusinessUnit
+from brands.models import Brand, Store
 from brands.wall.models import walled_models
 from config import urls_group
 
@@ -19,7 +19,7 @@ handler403 = handler404 = urls_group.handler404
 
 
 def _write() -> None:
-    BusinessUnit.objects.create(code="written", name="Written")
+    Store.objects.create(brand=Brand.objects.get(code="tea"), code="written", name="Written")
 
 
 def kept(request: HttpRequest) -> HttpResponse:

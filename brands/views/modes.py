@@ -170,7 +170,9 @@ def undo(request: GroupRequest, change_id: int) -> HttpResponse:
     names = dict(Brand.objects.values_list("pk", "name"))
     viewers = []
     if found.needs_second or not found.is_call_off:
-        world = worlds(brand_id=change.brand_id, mode=found.mode, at=found.drafted_for)
+        world = worlds(
+            brand_id=change.brand_id, mode=found.mode, at=found.drafted_for, undoes=change
+        )
         viewers = in_words(differences(world.before, world.after, world.notices), names)
     context = {
         "title": _("Call the change off?") if found.is_call_off else _("Take the change back?"),

@@ -10,8 +10,14 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 
-from brands.wall.models import all_walled_models
-from brands.wall.policies import policies, privileges, rendering_set, schema_policy
+from brands.wall.models import is_walled
+from brands.wall.policies import (
+    policies,
+    privileges,
+    rendering_set,
+    schema_policy,
+    secured_models,
+)
 from tenants.provisioning import tenant_models
 
 # (name, PERMISSIVE or RESTRICTIVE, roles, command, USING, WITH CHECK), as pg_policies gives them.
@@ -65,7 +71,7 @@ def declared_policies(cursor: Any, schema_names: list[str]) -> dict[str, set[Pol
     """
     models = []
     homes: dict[str, str] = {}
-    for model in all_walled_models():
+    for model in secured_models():
         cursor.execute(
             "SELECT min(schemaname) FROM pg_tables WHERE tablename = %s AND schemaname = ANY (%s)",
             [model._meta.db_table, schema_names],
@@ -77,10 +83,10 @@ def declared_policies(cursor: Any, schema_names: list[str]) -> dict[str, set[Pol
         table = model._meta.db_table
         scratch = f'pg_temp."{table}"'
         cursor.execute(f'CREATE TEMPORARY TABLE "{table}" (LIKE "{homes[table]}"."{table}")')
-        for policy in [
-            *policies(model, rendering_set()),
-            schema_policy(f"'{_SCRATCH}'", rendering_set()),
-        ]:
+        wanted = policies(model, rendering_set())
+        if is_walled(model):
+            wanted.append(schema_policy(f"'{_SCRATCH}'", rendering_set()))
+        for policy in wanted:
             cursor.execute(policy.sql(scratch))
     cursor.execute("SELECT nspname FROM pg_namespace WHERE oid = pg_my_temp_schema()")
     temporary = cursor.fetchone()[0]
@@ -187,7 +193,7 @@ def _schema_differences(cursor: Any, schema_names: list[str]) -> list[str]:
 
 def _relation_differences(cursor: Any, schema_names: list[str]) -> list[str]:
     declared = declared_privileges()
-    walled = {model._meta.db_table for model in all_walled_models()}
+    walled = {model._meta.db_table for model in secured_models()}
     found: list[str] = []
     present: set[tuple[str, str]] = set()
     rows = []

@@ -27,7 +27,7 @@ def meet(role: Visible, hq: Visible) -> Visible:
     metrics = hq.kinds[Kind.METRICS]
     is_both_hq = role.group_without is not None and hq.group_without is not None
     return Visible(
-        viewer=replace(role.viewer, is_read_only=True, is_looked_as=True),
+        viewer=replace(role.viewer, grants=frozenset(), is_read_only=True, is_looked_as=True),
         modes=role.modes,
         cells=cells,
         kinds=kinds,

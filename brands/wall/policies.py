@@ -8,7 +8,7 @@ from typing import Literal, cast
 from django.conf import settings
 from django.db import models
 
-from brands.models import OWNER_ONLY
+from brands.models import HQ_OR_BRAND, OWNER_ONLY
 from brands.wall.models import GrantWalled, GroupWalled, Walled, all_walled_models
 from brands.wall.visibility import Kind
 from tenants.connection import app_roles
@@ -28,7 +28,7 @@ class Policy:
     """
 
     name: str
-    command: Literal["ALL", "SELECT", "INSERT", "UPDATE"]
+    command: Literal["ALL", "SELECT", "INSERT", "UPDATE", "DELETE"]
     using: str = ""
     check: str = ""
     is_restrictive: bool = False
@@ -131,8 +131,45 @@ def grant_rule(rendering: Rendering = "postgresql") -> str:
     return f"grant_id = ANY {_ids('grants', rendering)}"
 
 
+def guard_rule(model: type[models.Model], rendering: Rendering = "postgresql") -> str:
+    """Return the condition under which an open table that not everybody writes is written.
+
+    Under settings made for the schema that comes first: there is no policy of the schema here,
+    since these tables are read to find out what a scope shows.
+    """
+    here = "current_setting('sluice.schema', true) = current_schema()"
+    hq = f"NULLIF(current_setting('sluice.write_group', true), '') IS NOT NULL AND {here}"
+    hq = f"(SELECT {hq})" if rendering == "postgresql" else f"({hq})"
+    if extra := getattr(model, "app_write_rule", ""):
+        hq = f"{hq} AND ({extra})"
+    if getattr(model, "app_writer", "") != HQ_OR_BRAND:
+        return hq
+    here = f"(SELECT {here})" if rendering == "postgresql" else here
+    return f"{hq} OR (brand_id = ANY {_ids('write_brands', rendering)} AND {here})"
+
+
+def guards(model: type[models.Model], rendering: Rendering = "postgresql") -> list[Policy]:
+    """Return the policies of an open table: everybody reads, those it names write."""
+    if not hasattr(model, "app_writer"):
+        return []
+    rule = guard_rule(model, rendering)
+    checked = {
+        "INSERT": Policy("sluice_insert", "INSERT", check=rule),
+        "UPDATE": Policy("sluice_update", "UPDATE", using=rule, check=rule),
+        "DELETE": Policy("sluice_delete", "DELETE", using=rule),
+    }
+    granted = privileges(model)
+    found = [Policy("sluice_read", "SELECT", using="true")]
+    return found + [policy for command, policy in checked.items() if command in granted]
+
+
+def secured_models() -> list[type[models.Model]]:
+    """Return every model of a group whose table has policies."""
+    return [model for model in tenant_models() if policies(model)]
+
+
 def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> list[Policy]:
-    """Return the policies of one model: none for a model outside the wall."""
+    """Return the policies of one model: none for one that all of the group may write."""
     if issubclass(model, GroupWalled):
         read, write = group_rule(rendering), group_write_rule(rendering)
     elif issubclass(model, Walled):
@@ -140,7 +177,7 @@ def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> 
     elif issubclass(model, GrantWalled):
         read = write = grant_rule(rendering)
     else:
-        return []
+        return guards(model, rendering)
     found = [Policy("sluice_read", "SELECT", using=read)]
     if settings.WHOLE_ROLE and issubclass(model, Walled):
         # A query is planned with every part of the rule, needed or not: who sees whole brands is

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from brands.models import APPEND_ONLY, OWNER_ONLY, READ_ONLY
+from brands.models import APPEND_ONLY, HQ, OWNER_ONLY, READ_ONLY
 from brands.wall.models import Wall, Walled
 from brands.wall.visibility import Kind
 
@@ -84,6 +84,7 @@ class GroupStratumRule(StratumThresholds):
     """
 
     app_privileges = APPEND_ONLY
+    app_writer = HQ
 
     class Meta(StratumThresholds.Meta):
         abstract = False

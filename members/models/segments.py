@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from brands.models import KEPT, Brand, Store
+from brands.models import HQ, KEPT, Brand, Store
 from brands.wall.models import Wall, Walled
 from brands.wall.visibility import Kind
 from members.models.rules import Stratum
@@ -99,6 +99,7 @@ class GroupSegment(SavedFilter):
     """Be a segment of the group, which HQ writes and reads; it holds nothing of any member."""
 
     app_privileges = KEPT
+    app_writer = HQ
 
     class Meta(SavedFilter.Meta):
         abstract = False
