@@ -27,24 +27,21 @@ _COUNTS = """
             AND max(stratum_source) <> '' THEN %(mixed)s ELSE max(stratum_source) END AS source
     FROM members_profile GROUP BY brand_id HAVING max(stratum) > 0
 """
-# What is small, of the counts and of what other figures leave of them when one is taken away.
+# What is small: a count, everybody less the members or persons, and those of a stratum or more less
+# the buyers, or the other way round.
 _SMALLEST = """
     SELECT s.*, (
-        SELECT COALESCE(min(number), 0) FROM (
-            SELECT unnest(ARRAY[without, passerby, favourable, true_love]) AS number
-            UNION ALL
-            SELECT abs(part - whole)
-            FROM unnest(ARRAY[
-                without, passerby, favourable, true_love, favourable + true_love,
-                passerby + favourable, passerby + true_love,
-                passerby + favourable + true_love, without + passerby,
-                without + passerby + favourable,
-                without + passerby + favourable + true_love
-            ]) AS part,
-            unnest(ARRAY[p.members, p.persons, p.buyers, p.repeat_buyers,
-                p.members - p.buyers, p.buyers - p.repeat_buyers]) AS whole
-            WHERE part > 0 AND whole > 0
-        ) AS figure WHERE number > 0
+        SELECT COALESCE(min(number), 0) FROM unnest(ARRAY[
+            without, passerby, favourable, true_love,
+            abs(without + passerby + favourable + true_love - p.members),
+            abs(without + passerby + favourable + true_love - p.persons),
+            abs(passerby + favourable + true_love - p.buyers),
+            abs(passerby + favourable + true_love - p.repeat_buyers),
+            abs(favourable + true_love - p.buyers),
+            abs(favourable + true_love - p.repeat_buyers),
+            abs(true_love - p.buyers),
+            abs(true_love - p.repeat_buyers)
+        ]) AS number WHERE number > 0
     ) AS smallest_count
     FROM stratum_count s
     LEFT JOIN members_poolmetric p ON p.brand_id = s.brand_id AND p.store_id IS NULL

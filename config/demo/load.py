@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from django.conf import settings
-from django.utils import timezone
-from django.utils.translation import gettext_noop
+from django.utils import timezone, translation
+from django.utils.translation import gettext, gettext_noop
 
 from brands.models import Brand, BusinessUnit, ChannelAccount, Guide, ModeChange, Notice, Store
 from brands.modes import Mode
@@ -25,7 +25,9 @@ from config.demo.logins import LOGINS, PASSWORD, Login
 from config.demo.mode_story import tell_mode_story
 from members import rollups
 from members.imports.services import import_create, import_run
-from members.models import GroupStratumRule, ImportJob, PoolMetric
+from members.models import GroupSegment, GroupStratumRule, ImportJob, PoolMetric, Stratum
+from members.segment_services import segment_create
+from members.segments import Filter
 from members.stratify import strata_refresh
 from members.stratum_rules import rule_add
 from tenants.context import tenant_transaction
@@ -74,6 +76,7 @@ def load_demo(*, progress: Progress, as_is: bool = False) -> None:
         _modes(tenant, plan)
         _imports(tenant, files, progress)
         _rules(tenant, progress)
+        _segments(tenant)
     _people()
     tell_mode_story(
         schema_name="journey", asking="hq@journey.example", second="hq2@journey.example"
@@ -252,6 +255,34 @@ def _rules(tenant: Tenant, progress: Progress) -> None:
             for brand in Brand.objects.filter(pk__in=closed).order_by("code")[:1]:
                 rule_add(brand=brand, acting_user=None, favourable_orders=1, true_love_orders=3)
     strata_refresh(tenant=tenant, progress=partial(progress, step))
+
+
+def _segments(tenant: Tenant) -> None:
+    """Keep a segment of the group, and one of each of two brands, one of them in brand-max."""
+    with (
+        tenant_transaction(tenant),
+        scope.bulk(reason="demo"),
+        translation.override(tenant.locale),
+    ):
+        if GroupSegment.objects.exists():
+            return
+        segment_create(
+            owner=None,
+            name=gettext("True-love, all brands"),
+            asked=Filter(stratum=Stratum.TRUE_LOVE),
+            acting_user=None,
+        )
+        modes = effective_modes()
+        for mode in (Mode.FAN_MAX, Mode.BRAND_MAX):
+            owner = Brand.objects.filter(pk__in=[pk for pk in modes if modes[pk] is mode])
+            brand = owner.order_by("code").first()
+            if brand is not None:
+                segment_create(
+                    owner=brand,
+                    name=gettext("Members who never bought"),
+                    asked=Filter(has_orders=False),
+                    acting_user=None,
+                )
 
 
 def _people() -> None:

@@ -199,6 +199,7 @@ brands_side_by_side | members/tests/test_panels.py::test_no_period_tells_one_ave
 kpis | members/tests/test_panels.py::test_a_brand_in_brand_max_is_left_out_of_the_groups_persons
 persons_by_brands | members/tests/test_panels.py::test_a_brand_in_brand_max_is_left_out_of_the_groups_persons
 sales_by_day | members/tests/test_panels.py::test_days_of_few_buyers_of_a_brand_max_brand_are_absent_and_counted
+strata_of_members | members/tests/test_strata.py::test_the_panel_keeps_small_cells_of_a_brand_in_brand_max
 stores | URLS::test_every_url_answers_every_role_as_the_table_says
 top_members | URLS::test_every_url_answers_every_role_as_the_table_says
 """),

@@ -11,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from brands.changes.drafts import draft_create
 from brands.changes.preview import preview_make
-from brands.models import Store
+from brands.models import Brand, Store
+from brands.wall import scope
+from members.models import BrandSegment, GroupSegment
 from members.tests.pools import fill
 from tenants.context import tenant_transaction
 
@@ -35,6 +37,16 @@ def _measured(cast, visit, places: dict[str, int]) -> dict[str, int]:
     return counted
 
 
+def _keep_segments(tenant, numbers: range) -> None:
+    """Keep a brand's segment and the group's under each number."""
+    with tenant_transaction(tenant), scope.bulk(reason="test"):
+        tea = Brand.objects.get(code="tea")
+        for number in numbers:
+            kept = {"name": f"Buyers {number}", "has_orders": True, "of_brand": tea}
+            BrandSegment.objects.create(brand=tea, **kept)
+            GroupSegment.objects.create(**kept)
+
+
 @pytest.fixture
 def places(acme, cast) -> dict[str, int]:
     """Return what stands for {store} and {draft} in an address."""
@@ -54,9 +66,11 @@ def test_each_page_makes_as_many_queries_as_written_whatever_the_rows(
     first = fill(acme, "tea", members=3, orders=2, agreeing=2)
     fill(acme, "bakery", members=3, orders=2, agreeing=2)
     places["member"] = first[0]
+    _keep_segments(acme, range(2))
     few = _measured(cast, visit, places)
     fill(acme, "tea", members=30, orders=20, agreeing=20, first=10)
     fill(acme, "bakery", members=30, orders=20, agreeing=20, first=10)
+    _keep_segments(acme, range(2, 20))
     many = _measured(cast, visit, places)
     assert many == few
     assert few == BUDGETS, json.dumps(few, indent=4)

@@ -5,6 +5,6 @@ the database itself holds rows back: an answer says how many days are missing an
 its way to them.
 """
 
-from members.panels import brands, people, sales
+from members.panels import brands, people, sales, strata
 
-__all__ = ["brands", "people", "sales"]
+__all__ = ["brands", "people", "sales", "strata"]

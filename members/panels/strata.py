@@ -1,0 +1,100 @@
+"""Members by stratum, from kept figures."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+
+from brands import dashboard
+from brands.dashboard import Ask, Page
+from brands.models import Brand
+from members.models import Stratum, StratumMetric
+from members.panels.asked import share, suppressed_asked
+from members.strata import formers_now, owner_words
+from members.strata_figures import MIXED
+
+
+@dataclass(frozen=True)
+class BrandStrata:
+    """Be the people of one brand by stratum, from none to true-love."""
+
+    name: str
+    people: tuple[int, ...]
+    # Whose rule it is by; "" where several are mixed.
+    rule: str
+    is_former: bool
+
+    @property
+    def cells(self) -> list[tuple[int, float | None]]:
+        """Return (people, share of the brand's people) of each stratum."""
+        total = sum(self.people)
+        return [(number, share(number, total)) for number in self.people]
+
+
+@dataclass(frozen=True)
+class StrataOfMembers:
+    """Hold the brands whose strata are counted and shown, in the order of their codes."""
+
+    brands: tuple[BrandStrata, ...]
+    counted_at: dt.datetime | None
+    # Brands in brand-max of which nothing is shown.
+    hidden: int
+    k: int
+
+    @property
+    def strata(self) -> list[str]:
+        """Return the names of the strata, in the order of the cells."""
+        return [str(_("Without")), *(str(one.label) for one in list(Stratum)[1:])]
+
+    @property
+    def is_former(self) -> bool:
+        """Tell whether some of the strata are by the rule of before."""
+        return any(one.is_former for one in self.brands)
+
+    @property
+    def chart(self) -> dict[str, object]:
+        """Return what the chart draws: all the brands together."""
+        totals = [
+            sum(numbers) for numbers in zip(*(one.people for one in self.brands), strict=True)
+        ]
+        return {
+            "kind": "bar",
+            "unit": "count",
+            "labels": self.strata,
+            "series": [{"name": str(_("People")), "values": totals}],
+        }
+
+
+@dashboard.panel(
+    title=_("Strata"),
+    pages={Page.GROUP, Page.BRAND},
+    template="members/panels/strata_of_members.html",
+    is_wide=True,
+    position=45,
+    # A newer rule marks what is shown at once.
+    is_kept=False,
+)
+def strata_of_members(ask: Ask) -> StrataOfMembers:
+    """Return how many people of each brand are in each stratum, as they were counted last."""
+    rows = list(
+        StratumMetric.objects.filter(brand_id__in=ask.brand_ids, store_id=None).order_by("brand_id")
+    )
+    former = formers_now()
+    names = dict(Brand.objects.filter(pk__in=ask.brand_ids).values_list("pk", "name"))
+    shown = {row.brand_id for row in rows}
+    return StrataOfMembers(
+        brands=tuple(
+            BrandStrata(
+                name=names[row.brand_id],
+                people=(row.without, row.passerby, row.favourable, row.true_love),
+                rule="" if row.source == MIXED else owner_words(row.source),
+                is_former=former.marks(row.source, row.brand_id),
+            )
+            for row in rows
+        ),
+        counted_at=min((row.counted_at for row in rows), default=None),
+        hidden=len(set(suppressed_asked(ask)) - shown),
+        k=ask.visible.k,
+    )
