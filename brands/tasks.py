@@ -8,7 +8,9 @@ from django.utils import translation
 
 from brands.changes import follow_up
 from brands.changes.preview import preview_make, previews_wanted
+from brands.changes.upkeep import previews_purge
 from brands.services import notices
+from brands.wall import scope
 from tenants.connection import connection
 from tenants.context import in_every_group, task_tenant, tenant_transaction
 from tenants.models import Tenant
@@ -33,13 +35,15 @@ def preview_mode(draft_id: int) -> str:
 
 @shared_task(name="brands.sweep_modes")
 def sweep_modes() -> int:
-    """Start, in every group, what is due or was left behind: follow-ups and previews."""
+    """Start, in every group, what is due or was left behind; take old previews away."""
     return in_every_group(_sweep)
 
 
 def _sweep(tenant: Tenant) -> int:
     with tenant_transaction(tenant):
         due, wanted = follow_up.follow_ups_due(), previews_wanted()
+        with scope.bulk(reason="old previews"):
+            previews_purge()
     for row_id in due:
         _send(follow_mode_change, row_id, tenant.schema_name)
     for row_id in wanted:
