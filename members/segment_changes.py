@@ -27,6 +27,7 @@ from brands.wall.visibility import Cell, Kind, NoticeTerms, Sight, decide
 from members.models import BrandSegment, GroupSegment, Profile
 from members.segments import Filter, Segment, in_words
 from members.strata import rule_owner
+from tenants.wording import listed
 
 Modes = Mapping[int, Mode]
 _ROWLESS = frozenset({Sight.NONE, Sight.AVERAGES})
@@ -165,7 +166,7 @@ def _words(one: _Changed, names: Mapping[int, str]) -> str:
     }
     if one.uncounted:
         words += " " + _("Not counted: members of %(brands)s, of whom HQ counts none today.") % {
-            "brands": ", ".join(names[pk] for pk in one.uncounted)
+            "brands": listed(names[pk] for pk in one.uncounted)
         }
     if one.has_new_strata:
         words += " " + _("Its strata will be by another rule.")

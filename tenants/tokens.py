@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from tenants import audit
 from tenants.models import ApiToken, Grant, Tenant, TokenAction, User
 from tenants.roles import PERMISSIONS, Role
+from tenants.wording import listed
 
 PREFIX = "slc_"
 _PREFIX_SHOWN = 10
@@ -106,7 +107,7 @@ def token_create(
     if beyond := set(actions) - {str(action) for action in actions_of(grant)}:
         raise TokenRefused(
             _("Your grant does not allow: %(actions)s. Nothing was made.")
-            % {"actions": ", ".join(sorted(beyond))}
+            % {"actions": listed(sorted(beyond))}
         )
     if days not in DAYS_OFFERED:
         raise TokenRefused(_("Choose for how many days the token holds."))

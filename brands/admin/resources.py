@@ -16,6 +16,7 @@ from import_export.instance_loaders import BaseInstanceLoader
 
 from brands.models import Brand, BusinessUnit, Guide, Store
 from tenants.requests import AdminRequest
+from tenants.wording import listed
 
 # Column names as groups write them → ours.
 _NAMES = {
@@ -142,7 +143,7 @@ class HierarchyResource(resources.ModelResource):
         names = [_NAMES.get(name.strip().lower(), name.strip().lower()) for name in dataset.headers]
         doubled = sorted({name for name in names if names.count(name) > 1})
         if doubled:
-            raise ValueError(_("Two columns both mean %s.") % ", ".join(doubled))
+            raise ValueError(_("Two columns both mean %s.") % listed(doubled))
         known = {field.column_name for field in self.fields.values()}
         missing = [
             field.column_name
@@ -152,7 +153,7 @@ class HierarchyResource(resources.ModelResource):
         if missing:
             raise ValueError(
                 _("These columns are missing: %(missing)s. The file may have: %(known)s.")
-                % {"missing": ", ".join(missing), "known": ", ".join(sorted(known))}
+                % {"missing": listed(missing), "known": listed(sorted(known))}
             )
         dataset.headers = names
 

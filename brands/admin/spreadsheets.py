@@ -24,6 +24,7 @@ from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
 from tenants import audit
 from tenants.requests import AdminRequest
+from tenants.wording import listed
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def _dataset(rows: list[list[Any]]) -> tablib.Dataset:
         raise SheetError(_("Column %d has no name.") % (headers.index("") + 1))
     doubled = sorted({name for name in headers if headers.count(name) > 1})
     if doubled:
-        raise SheetError(_("These columns are there twice: %s.") % ", ".join(doubled))
+        raise SheetError(_("These columns are there twice: %s.") % listed(doubled))
     width = len(headers)
     data = tablib.Dataset(headers=headers)
     for row in filled[1:]:

@@ -86,7 +86,7 @@ def kept_until(day: dt.date, years: int) -> dt.date:
 
 def digest_of(made: ImpactAssessment) -> str:
     """Return the SHA-256 of everything the document says."""
-    content = {name: _plain(getattr(made, name)) for name in _CONTENT}
+    content = {name: plain(getattr(made, name)) for name in _CONTENT}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -130,5 +130,6 @@ def _named(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON keeps it: days and instants as text."""
     return value.isoformat() if isinstance(value, dt.date | dt.datetime) else value

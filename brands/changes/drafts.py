@@ -86,7 +86,9 @@ def draft_change(
     preview_enqueue(draft.pk)
     now = {"mode": mode, "reason": reason, "effective_at": effective_at}
     changes = {
-        name: [_plain(before[name]), _plain(now[name])] for name in now if before[name] != now[name]
+        name: [assessments.plain(before[name]), assessments.plain(now[name])]
+        for name in now
+        if before[name] != now[name]
     }
     _record(draft, acting_user, "change", changes)
     return draft
@@ -444,7 +446,3 @@ def _check_assessed(draft: ModeDraft, preview: ModePreview) -> None:
 
 def _record(draft: ModeDraft, acting_user: User | None, act: str, changes: dict[str, Any]) -> None:
     audit.record(acting_user=acting_user, action=f"mode_draft.{act}", target=draft, changes=changes)
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, dt.datetime) else value

@@ -17,6 +17,7 @@ from brands.changes.registry import samplers
 from brands.models import ModePreview
 from brands.modes import Mode
 from brands.wall.visibility import Kind, Sight, Visible
+from tenants.wording import listed
 
 # Brands of which rows are shown, and rows of each: enough to know them by.
 _SAMPLED_BRANDS = 3
@@ -116,7 +117,7 @@ def read_preview(preview: ModePreview, visible: Visible) -> Reading:
             for row in result["affected"]
         ],
         setup=[
-            (names.get(row["brand"], ""), str(setup.WORDS[row["code"]]), ", ".join(row["accounts"]))
+            (names.get(row["brand"], ""), str(setup.WORDS[row["code"]]), listed(row["accounts"]))
             for row in result["setup"]
         ],
         k=result["k"],

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from brands.models import Brand, ChannelAccount, Generation, ModeChange
 from brands.selectors import brand_overrides, group_mode, notice_terms
 from tenants.models import Grant, Tenant
+from tenants.wording import listed
 
 # In the words of the page: “… changed since”.
 WORDS = {
@@ -67,7 +68,7 @@ def changed(made: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 def words(names: list[str]) -> str:
     """Say in a list what changed."""
-    return ", ".join(str(WORDS[name]) for name in names)
+    return listed(WORDS[name] for name in names)
 
 
 def _grants(tenant: Tenant) -> str:

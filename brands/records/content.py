@@ -20,6 +20,7 @@ from brands.records.lines import HQ, Line, lines
 from brands.wall.visibility import Kind, Sight
 from tenants.models import Engagement, Tenant
 from tenants.roles import Level
+from tenants.wording import listed
 
 Content = dict[str, Any]
 
@@ -262,7 +263,7 @@ def _basis(line: Content, decisions: dict[int, Content], notices: dict[int, Cont
         ]
     versions = [notices[one]["version"] for one in line["notices"] if one in notices]
     if versions:
-        found.append(_("Consent to notice %(versions)s") % {"versions": ", ".join(versions)})
+        found.append(_("Consent to notice %(versions)s") % {"versions": listed(versions)})
     return found
 
 

@@ -19,6 +19,7 @@ from members.notices import (
     stored,
 )
 from members.staging import stage_query
+from tenants.wording import listed
 
 WITHDRAWN_WORDS = frozenset({"withdrawn", "no", "撤回", "否", "不同意"})
 
@@ -43,7 +44,7 @@ def unknown_notice(text: str, answerable: Iterable[str], ended: frozenset[str]) 
     """Return why a version can no longer, or not yet, or never be answered."""
     words = {
         "version": cells.shortened(text),
-        "versions": ", ".join(answerable) or _("none"),
+        "versions": listed(answerable) or _("none"),
     }
     if text in ended:
         return cells.Problem(

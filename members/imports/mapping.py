@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from members.imports.errors import ImportRefused
 from members.models import ImportJob
+from tenants.wording import listed
 
 
 @dataclass(frozen=True)
@@ -259,8 +260,8 @@ def columns_of(kind: str, headings: list[str], mapping: dict[str, str]) -> dict[
                 "%(found)s. Add the column or say which one it is."
             )
             % {
-                "missing": ", ".join(f"{field.label} ({field.name})" for field in missing),
-                "found": ", ".join(heading for heading in headings if heading)[:500] or "–",
+                "missing": listed(f"{field.label} ({field.name})" for field in missing),
+                "found": listed(heading for heading in headings if heading)[:500] or "–",
             }
         )
     return {name: headings.index(heading) for name, heading in mapping.items()}
