@@ -146,12 +146,12 @@ def _counts(found: Sequence[_Changed], closed: Iterable[int]) -> Iterator[tuple[
             for place, one in enumerate(batch):
                 people = row[f"n{place}"]
                 rows = Rows(brand, Kind.PROFILE, row["notice_id"], False, people)
-                was, will = (
+                was_shown, is_shown = (
                     shows(cells[brand], rows) for cells in (one.view.before, one.view.after)
                 )
-                sums[f"n{place}"][0] += was * people
-                sums[f"n{place}"][1] += will * people
-                sums[f"n{place}"][2] += (was is not will) * people
+                sums[f"n{place}"][0] += was_shown * people
+                sums[f"n{place}"][1] += is_shown * people
+                sums[f"n{place}"][2] += (was_shown is not is_shown) * people
         for name in wanted:
             was, will, moved = sums[name]
             yield was, will, moved

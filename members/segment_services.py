@@ -129,12 +129,12 @@ def _columns(asked: Filter) -> dict[str, list[Any]]:
 def _record(
     action: str, segment: Segment, acting_user: User | None, changes: dict[str, Any]
 ) -> None:
-    is_brands = isinstance(segment, BrandSegment)
+    of_brand = segment.brand if isinstance(segment, BrandSegment) else None
     audit.record(
         acting_user=acting_user,
         action=action,
         target=segment,
         # HQ reads the audit, and not what a brand in brand-max keeps.
-        target_name=str(segment.brand) if is_brands else "",
-        changes={} if is_brands else changes,
+        target_name=str(of_brand or ""),
+        changes={} if of_brand else changes,
     )

@@ -76,11 +76,12 @@ class Filter:
             found &= Q(stratum=self.stratum)
         return found
 
-    def parameters(self, codes: dict[int, str]) -> dict[str, str]:
-        """Return the member list's parameters; CODES are the brands' by their numbers."""
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters with which the member list asks for the same."""
         words = {None: "", True: "yes", False: "no"}
+        codes = Brand.objects.filter(pk=self.brand_id or 0).values_list("code", flat=True)
         found = {
-            "brand": codes.get(self.brand_id or 0, ""),
+            "brand": codes.first() or "" if self.brand_id else "",
             "store": str(self.store_id or ""),
             "since": self.since.isoformat() if self.since else "",
             "ordered": words[self.has_orders],
@@ -142,8 +143,7 @@ def saving(asked: dict[str, Any], *, visible: Visible) -> Saving | None:
     found = Filter.asked(asked)
     if not found or not (visible.writes_group or visible.write_brands):
         return None
-    codes = dict(Brand.objects.filter(pk=found.brand_id).values_list("pk", "code"))
-    return Saving(found.parameters(codes), owners(visible))
+    return Saving(found.parameters(), owners(visible))
 
 
 def segments_of(visible: Visible) -> list[Segment]:
@@ -201,9 +201,9 @@ def shown(segments: Iterable[Segment], visible: Visible) -> list[Shown]:
                 may_change=visible.writes_group if is_own is None else is_own,
             )
         )
-    open_ones = [one for one in found if one.is_open]
-    for one, number in zip(open_ones, _counts(open_ones, visible), strict=True):
-        one.count = number
+    counted = [row for row in found if row.is_open]
+    for row, number in zip(counted, _counts(counted, visible), strict=True):
+        row.count = number
     return found
 
 

@@ -258,7 +258,7 @@ def _rules(tenant: Tenant, progress: Progress) -> None:
 
 
 def _segments(tenant: Tenant) -> None:
-    """Keep a segment of the group, and one of each of two brands, one of them in brand-max."""
+    """Keep a segment of the group, and one of each brand whose manager has a login."""
     with (
         tenant_transaction(tenant),
         scope.bulk(reason="demo"),
@@ -272,17 +272,13 @@ def _segments(tenant: Tenant) -> None:
             asked=Filter(stratum=Stratum.TRUE_LOVE),
             acting_user=None,
         )
-        modes = effective_modes()
-        for mode in (Mode.FAN_MAX, Mode.BRAND_MAX):
-            owner = Brand.objects.filter(pk__in=[pk for pk in modes if modes[pk] is mode])
-            brand = owner.order_by("code").first()
-            if brand is not None:
-                segment_create(
-                    owner=brand,
-                    name=gettext("Members who never bought"),
-                    asked=Filter(has_orders=False),
-                    acting_user=None,
-                )
+        for brand in Brand.objects.filter(code__in=["pantry", "fuel", "tea"]):
+            segment_create(
+                owner=brand,
+                name=gettext("Favourable, close to true-love"),
+                asked=Filter(stratum=Stratum.FAVOURABLE),
+                acting_user=None,
+            )
 
 
 def _people() -> None:

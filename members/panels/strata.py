@@ -18,7 +18,7 @@ from members.strata_figures import MIXED
 
 @dataclass(frozen=True)
 class BrandStrata:
-    """Be the people of one brand by stratum, from none to true-love."""
+    """Be the people of one brand by stratum, in the order of the panel's strata."""
 
     name: str
     people: tuple[int, ...]
@@ -35,18 +35,15 @@ class BrandStrata:
 
 @dataclass(frozen=True)
 class StrataOfMembers:
-    """Hold the brands whose strata are counted and shown, in the order of their codes."""
+    """Hold the brands whose strata are counted and shown."""
 
     brands: tuple[BrandStrata, ...]
+    # Their names; people without a stratum have a column only where there are any.
+    strata: tuple[str, ...]
     counted_at: dt.datetime | None
     # Brands in brand-max of which nothing is shown.
     hidden: int
     k: int
-
-    @property
-    def strata(self) -> list[str]:
-        """Return the names of the strata, in the order of the cells."""
-        return [str(_("Without")), *(str(one.label) for one in list(Stratum)[1:])]
 
     @property
     def is_former(self) -> bool:
@@ -62,7 +59,7 @@ class StrataOfMembers:
         return {
             "kind": "bar",
             "unit": "count",
-            "labels": self.strata,
+            "labels": list(self.strata),
             "series": [{"name": str(_("People")), "values": totals}],
         }
 
@@ -82,18 +79,23 @@ def strata_of_members(ask: Ask) -> StrataOfMembers:
         StratumMetric.objects.filter(brand_id__in=ask.brand_ids, store_id=None).order_by("brand_id")
     )
     former = formers_now()
+    names_of_strata = [str(one.label) for one in list(Stratum)[1:]]
+    has_without = any(row.without for row in rows)
     names = dict(Brand.objects.filter(pk__in=ask.brand_ids).values_list("pk", "name"))
     shown = {row.brand_id for row in rows}
     return StrataOfMembers(
         brands=tuple(
             BrandStrata(
                 name=names[row.brand_id],
-                people=(row.without, row.passerby, row.favourable, row.true_love),
+                people=(row.without, row.passerby, row.favourable, row.true_love)[
+                    0 if has_without else 1 :
+                ],
                 rule="" if row.source == MIXED else owner_words(row.source),
                 is_former=former.marks(row.source, row.brand_id),
             )
             for row in rows
         ),
+        strata=tuple([str(_("Without")), *names_of_strata] if has_without else names_of_strata),
         counted_at=min((row.counted_at for row in rows), default=None),
         hidden=len(set(suppressed_asked(ask)) - shown),
         k=ask.visible.k,

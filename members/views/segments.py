@@ -62,8 +62,7 @@ def segment_new(request: GroupRequest) -> HttpResponse:
         )
     except SegmentRefused as refused:
         messages.error(request, str(refused))
-        codes = dict(Brand.objects.filter(pk=asked.brand_id).values_list("pk", "code"))
-        return redirect(f"{reverse('members:list')}?{urlencode(asked.parameters(codes))}")
+        return _in_list(asked)
     messages.success(request, _("“%(name)s” is kept.") % {"name": made.name})
     return redirect("members:segments")
 
@@ -102,8 +101,7 @@ def _answer(request: GroupRequest, segment: seen.Segment) -> HttpResponse:
         return _opened(request, segment)
     if not request.user.has_perm(_MAY_WRITE):
         raise Http404
-    own = segment.brand_id in request.visible.write_brands if _is_brands(segment) else None
-    if own is False:
+    if isinstance(segment, BrandSegment) and (segment.brand_id not in request.visible.write_brands):
         raise Http404
     try:
         if request.POST.get("act") == "remove":
@@ -119,14 +117,13 @@ def _answer(request: GroupRequest, segment: seen.Segment) -> HttpResponse:
     return redirect("members:segments")
 
 
-def _is_brands(segment: seen.Segment) -> bool:
-    return isinstance(segment, BrandSegment)
-
-
 def _opened(request: GroupRequest, segment: seen.Segment) -> HttpResponse:
     asked = seen.seen_as(segment, request.visible)
     if not seen.is_open(asked, request.visible):
         messages.warning(request, _("The mode shows you no member where this segment looks."))
         return redirect("members:segments")
-    codes = dict(Brand.objects.filter(pk=asked.brand_id).values_list("pk", "code"))
-    return redirect(f"{reverse('members:list')}?{urlencode(asked.parameters(codes))}")
+    return _in_list(asked)
+
+
+def _in_list(asked: seen.Filter) -> HttpResponse:
+    return redirect(f"{reverse('members:list')}?{urlencode(asked.parameters())}")
