@@ -59,7 +59,9 @@ def money_short(minor: int | None) -> str:
         return money(minor)
     digits = 2 if abs(amount) >= 10**8 else 1
     short = format_compact_currency(amount, currency(), locale=locale(), fraction_digits=digits)
-    return _COUNTRY.sub("", short)
+    short = _COUNTRY.sub("", short)
+    # Where a locale has no short word for it (thousands in Chinese) it is written in full.
+    return short if any(map(str.isalpha, short)) else money(minor)
 
 
 def number(value: float | None) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from brands.wall.visibility import Kind, Sight, Visible
 from members.models import Consent, ConsentEntry, Entry, Objection, Profile
@@ -15,6 +16,15 @@ from members.selectors import answer_seen
 
 What = Entry.What
 SHOWN = 200
+
+
+# What no person wrote; every other channel stands as it was entered.
+_CHANNELS = {"import": pgettext_lazy("channel", "import"), "api": pgettext_lazy("channel", "API")}
+
+
+def channel_words(channel: str) -> str:
+    """Return through what an answer came, in the reader's words."""
+    return str(_CHANNELS.get(channel, channel))
 
 
 class Stance(StrEnum):

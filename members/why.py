@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from brands.facts import Facts
 from brands.wall.reasons import Answer, Link, Step, explain
 from brands.wall.visibility import Kind, Sight, Viewer, Visible
+from members.consent_history import channel_words
 from members.models import Consent, MaskedContact, Profile
 from tenants.models import Grant
 
@@ -137,7 +138,7 @@ def _where(row: Consent | None, viewer: Viewer) -> str:
     to = _("to the group") if row.is_to_group else _("to the brand")
     # How a brand came to know an answer is the brand's.
     is_own = row.brand_id in viewer.brands | viewer.store_brands
-    return f"{to}, {row.channel}" if row.channel and is_own else to
+    return f"{to}, {channel_words(row.channel)}" if row.channel and is_own else to
 
 
 def _current(profile: Profile) -> Consent | None:

@@ -6,7 +6,7 @@ class TenantsConfig(AppConfig):
     """The platform: groups, people, grants, audit (public schema)."""
 
     name = "tenants"
-    verbose_name = _("Platform")
+    verbose_name = _("Platform and access")
 
     def ready(self) -> None:
         """Register the system checks."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from typing import Any
 
 from django.apps import apps
 from django.db.models.options import Options
-from django.utils.translation import gettext
+from django.utils import formats, timezone
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
+
+from tenants.wording import listed
 
 # The last word of an action's code. The code itself is what one searches by.
 ACTS = {
@@ -51,6 +56,21 @@ ACTS = {
     "withdraw": _("withdraw"),
 }
 
+# What changes name besides the fields of their row.
+NAMES = (
+    gettext_noop("brand"),
+    gettext_noop("columns"),
+    gettext_noop("file"),
+    gettext_noop("filters"),
+    gettext_noop("from"),
+    gettext_noop("note"),
+    gettext_noop("part"),
+    gettext_noop("place"),
+    gettext_noop("until"),
+)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
 
 def act(action: str) -> str:
     """Return what was done; the code where it has no word."""
@@ -86,4 +106,13 @@ def changes(label: str, changed: dict[str, Any]) -> list[tuple[str, Any, Any]]:
 
 def _worded(value: Any, words: dict[Any, Any]) -> Any:
     # Numbers stay: 1 == True for a dictionary.
-    return words.get(value, value) if isinstance(value, str | bool) else value
+    if not isinstance(value, str | bool):
+        return listed(value) if isinstance(value, list) else value
+    if value in words:
+        return words[value]
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        local = timezone.localtime(dt.datetime.fromisoformat(value))
+        return f"{formats.date_format(local, 'DATE_FORMAT')} {local:%H:%M}"
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        return formats.date_format(dt.date.fromisoformat(value), "DATE_FORMAT")
+    return value

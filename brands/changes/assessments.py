@@ -10,7 +10,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from brands import words
 from brands.changes.figures import Cutter
 from brands.models import ImpactAssessment, ModeDraft, ModePreview
 from brands.wall.visibility import Kind
@@ -92,8 +91,8 @@ def digest_of(made: ImpactAssessment) -> str:
 
 
 def opened_kinds(preview: ModePreview) -> list[str]:
-    """Return the kinds of data that open for someone, in words."""
-    return _named(str(words.KINDS[Kind(row["kind"])]) for row in _opening(preview))
+    """Return the kinds of data that open for someone."""
+    return _named(str(Kind(row["kind"])) for row in _opening(preview))
 
 
 def opened_recipients(preview: ModePreview) -> list[str]:

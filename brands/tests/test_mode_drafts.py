@@ -357,7 +357,7 @@ def test_an_assessment_is_a_dated_document_that_the_web_cannot_change(cast, seei
         made = draft.assessments.get()
         assert made.kept_until.year == made.dated_on.year + 3
         assert (made.number, made.recipients) == (1, [""])
-        assert "Contact data" in made.kinds
+        assert "contact" in made.kinds
         assert digest_of(made) == made.digest
         made.measures = "None at all"
         assert digest_of(made) != made.digest

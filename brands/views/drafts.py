@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from brands import words
 from brands.changes import drafts, follow_up, staleness
 from brands.changes.assessments import digest_of
 from brands.changes.errors import DraftRefused
@@ -28,6 +29,7 @@ from brands.wall.request import GroupRequest
 from tenants.access import permission_required
 
 State = ModeDraft.State
+_KIND_WORDS = {str(kind): name for kind, name in words.KINDS.items()}
 
 
 def _draft(draft_id: int) -> ModeDraft:
@@ -189,6 +191,7 @@ def assessment_document(request: GroupRequest, assessment_id: int) -> HttpRespon
         "persons": [
             (name, figure(kept) if kept is not None else None) for name, kept in found.persons
         ],
+        "kinds": [_KIND_WORDS.get(kind, kind) for kind in found.kinds],
         "recipients": [name or _("HQ") for name in found.recipients],
         "mode": dict(ModeDraft._meta.get_field("mode").flatchoices).get(found.asked.get("mode")),
         "effective_at": dt.datetime.fromisoformat(asked_at) if asked_at else None,

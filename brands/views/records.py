@@ -27,15 +27,16 @@ LONGEST_YEARS = 10
 LISTED = 100
 
 
+def _day_input() -> forms.DateInput:
+    # A browser's field of days understands ISO alone, whatever the page's language.
+    return forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
 class PeriodForm(forms.Form):
     """Ask for the first and the last day of a record."""
 
-    first = forms.DateField(
-        label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"})
-    )
-    last = forms.DateField(
-        label=gettext_lazy("Until"), widget=forms.DateInput(attrs={"type": "date"})
-    )
+    first = forms.DateField(label=gettext_lazy("First day"), widget=_day_input())
+    last = forms.DateField(label=gettext_lazy("Last day"), widget=_day_input())
 
     def clean(self) -> dict:
         """Refuse days in the wrong order, days to come, and more years than anybody reads."""
@@ -63,6 +64,12 @@ def _own(request: GroupRequest) -> list[Brand] | None:
     if viewer.is_hq:
         return None
     return list(Brand.objects.filter(pk__in=viewer.brands).order_by("code"))
+
+
+def _named(*sides: list[str]) -> list[list[str]]:
+    # HQ's records have no sides: nothing to look up.
+    names = dict(Brand.objects.values_list("code", "name")) if any(sides) else {}
+    return [[names.get(code, code) for code in codes] for codes in sides]
 
 
 def _readable(record: SharingRecord, own: list[Brand] | None) -> bool:
@@ -95,7 +102,13 @@ def records(request: GroupRequest) -> HttpResponse:
     rows = SharingRecord.objects.defer("content")
     if own is not None:
         rows = rows.filter(sides__contained_by=[one.code for one in own]).exclude(sides=[])
-    context = {"title": _("Sharing record"), "form": form, "records": rows[:LISTED]}
+    listed = list(rows[:LISTED])
+    sides = _named(*(one.sides for one in listed))
+    context = {
+        "title": _("Sharing record"),
+        "form": form,
+        "records": list(zip(listed, sides, strict=True)),
+    }
     return render(request, "brands/sharing_records.html", context)
 
 
@@ -162,7 +175,7 @@ def _document(
         "record": issued,
         "is_intact": issued is not None and record_is_intact(issued),
         "group": content["group"],
-        "sides": issued.sides if issued else [one.code for one in own or ()],
+        "sides": _named(issued.sides if issued else [one.code for one in own or ()])[0],
         "first": first,
         "last": last,
         "read_at": timezone.now(),

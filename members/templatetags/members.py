@@ -7,8 +7,11 @@ from typing import Any
 from django import template
 
 from members import selectors
+from members.consent_history import channel_words
 
 register = template.Library()
+
+register.filter("channel_words", channel_words)
 
 
 @register.inclusion_tag("members/_seen.html", takes_context=True)

@@ -21,6 +21,7 @@ from members.stratum_rules import RuleRefused, may_write, rule_add
 from tenants.access import permission_required
 
 _GROUP = "group"
+_Places = list[tuple[str, list[str]]]
 
 
 @dataclass
@@ -30,7 +31,8 @@ class Shown:
     name: str
     title: str
     rule: StratumThresholds | None
-    brands: list[str]
+    # Where it is in force: in which words, for which brands.
+    brands: _Places
     form: RuleForm | None
 
 
@@ -79,20 +81,21 @@ def _shown(visible: Visible, *, may_add: bool, posted: tuple[str, RuleForm] | No
     now = strata.rules_now()
     own = visible.viewer.brands | visible.viewer.store_brands
     names = {brand.pk: brand for brand in Brand.objects.order_by("code")}
-    by_group = [
-        f"{brand.name} ({strata.OWNERS[owner]})"
-        for pk, brand in names.items()
-        if (visible.viewer.is_hq or pk in own)
-        and (owner := strata.rule_owner(visible.modes[pk])) is not strata.Owner.BRAND
-    ]
-    found: list[tuple[str, str, StratumThresholds | None, list[str], Brand | None]] = [
-        (_GROUP, _("The group's rule"), now.group, by_group, None)
+    by_group: dict[strata.Owner, list[str]] = {}
+    for pk, brand in names.items():
+        owner = strata.rule_owner(visible.modes[pk])
+        if owner is not strata.Owner.BRAND and (visible.viewer.is_hq or pk in own):
+            by_group.setdefault(owner, []).append(brand.name)
+    places = [(str(strata.OWNERS[owner]), brands) for owner, brands in sorted(by_group.items())]
+    found: list[tuple[str, str, StratumThresholds | None, _Places, Brand | None]] = [
+        (_GROUP, _("The group's rule"), now.group, places, None)
     ]
     for pk in sorted(own, key=lambda pk: names[pk].code):
         brand = names[pk]
         is_in_force = strata.rule_owner(visible.modes[pk]) is strata.Owner.BRAND
         title = _("%(brand)s's own rule") % {"brand": brand.name}
-        found.append((brand.code, title, now.brands.get(pk), [brand.name] * is_in_force, brand))
+        places = [(str(strata.OWNERS[strata.Owner.BRAND]), [brand.name])] if is_in_force else []
+        found.append((brand.code, title, now.brands.get(pk), places, brand))
     shown = []
     for name, title, rule, brands, of in found:
         form = RuleForm.of(rule, prefix=name) if may_add and may_write(of) else None

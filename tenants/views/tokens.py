@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
@@ -18,11 +18,18 @@ from tenants.requests import SluiceRequest
 from tenants.tokens import TokenRefused
 
 
+def _terms() -> list[tuple[int, str]]:
+    return [
+        (days, ngettext("%(days)d day", "%(days)d days", days) % {"days": days})
+        for days in tokens.DAYS_OFFERED
+    ]
+
+
 class TokenForm(forms.Form):
     """Ask what a token is called, what it may be used for, and for how long."""
 
     name = forms.CharField(
-        label=gettext_lazy("Name"),
+        label=gettext_lazy("Program"),
         max_length=80,
         help_text=gettext_lazy("Which program will use it, for example “Till system”."),
     )
@@ -32,10 +39,7 @@ class TokenForm(forms.Form):
     days = forms.TypedChoiceField(
         label=gettext_lazy("It holds for"),
         coerce=int,
-        choices=[
-            (days, ngettext_lazy("%(days)d day", "%(days)d days", days) % {"days": days})
-            for days in tokens.DAYS_OFFERED
-        ],
+        choices=_terms,
         initial=tokens.DAYS_OFFERED[1],
     )
 
