@@ -132,7 +132,10 @@ def answer_enter(
             raise
         # The key stands on an entry that the viewer does not see now: of another mode, of a store.
         raise AnswerRefused(
-            _("This form was changed on its way. Nothing was recorded. Load the page again.")
+            _(
+                "An answer was handed in with this key before, and you do not see it now. Nothing "
+                "was recorded. Load the page again; a program gives every answer a key of its own."
+            )
         ) from error
     if tells_worker:
         answers_enqueue()

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from brands.models import Brand
+from brands.services import mode_change
 from brands.wall import scope
 from members.consents.entries import answers_record
 from members.models import Consent, ConsentEntry, GroupConsentEntry, Profile
@@ -221,6 +222,19 @@ def test_the_same_batch_twice_is_recorded_once(acme, tea, pools):
     answers_record(tenant=acme)
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert Consent.objects.filter(is_given=False).count() == len(pools["tea"])
+
+
+def test_a_key_that_stands_on_an_answer_out_of_sight_is_refused_in_words(acme, hq, pools):
+    given = {"identity": {"kind": "phone", "value": phone_of(1)}, "answer": "yes", "notice": "1"}
+    given |= {"to_group": True, "key": str(uuid.uuid4())}
+    assert send(hq, given).status_code == send(hq, given).status_code == 202
+    with tenant_transaction(acme):
+        # What HQ handed in under other modes it does not see under these.
+        mode_change(mode="brand_max", brand=Brand.objects.get(code="spa"), acting_user=None)
+    refused = send(hq, given)
+    assert refused.status_code == 422
+    assert "a key of its own" in refused.json()["answers"][0]["detail"]
+    assert send(hq, {**given, "key": str(uuid.uuid4())}).status_code == 202
 
 
 def test_hq_records_answers_to_the_group_and_none_for_a_brand(acme, hq, tea, pools):
