@@ -212,7 +212,7 @@ def _items(request: GroupRequest, links: list[Link]) -> Iterator[dict[str, Any]]
     for link in links:
         if Level(request.grant.level) not in link.levels:
             continue
-        if link.permission and not request.user.has_perm(link.permission):
+        if link.permission and not request.user.holds(link.permission):
             continue
         address = reverse(link.view, urlconf=getattr(request, "urlconf", None))
         yield {

@@ -19,7 +19,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 from tenants.audit_models import AuditCheck as AuditCheck
 from tenants.audit_models import AuditEvent as AuditEvent
 from tenants.audit_models import AuditHead as AuditHead
-from tenants.roles import LEVELS, PERMISSIONS, Level, Role
+from tenants.roles import LEVELS, PERMISSIONS, Level, Role, is_reading
 from tenants.token_models import ApiToken as ApiToken
 from tenants.token_models import TokenAction as TokenAction
 
@@ -189,7 +189,12 @@ class User(AbstractBaseUser):
         return str(self)
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
-        """Tell whether the grant acted under has the permission."""
+        """Tell whether the grant acted under permits it now: where HQ looks on, reading alone."""
+        is_looking = self.acting_grant is not None and self.acting_grant.pk is None
+        return self.holds(perm) and not (is_looking and not is_reading(perm))
+
+    def holds(self, perm: str) -> bool:
+        """Tell whether the role acted in has the permission, also where HQ only looks as it."""
         return self.is_active and perm in self.get_all_permissions()
 
     def has_perms(self, perm_list: list[str], obj: object = None) -> bool:

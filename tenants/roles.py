@@ -58,6 +58,12 @@ _IMPORTS = frozenset({"members.view_importjob", "members.add_importjob"})
 # Tokens for programs that act under one's own grant.
 _TOKENS = _model("tenants", "apitoken", actions="view add")
 
+
+def is_reading(permission: str) -> bool:
+    """Tell whether a permission is for looking at something, and for nothing that acts."""
+    return permission.partition(".")[2].startswith("view_")
+
+
 # Seeing rows is the wall's business; these say which acts and pages a role has at all.
 PERMISSIONS: dict[Role, frozenset[str]] = {
     Role.PLATFORM_OPERATOR: frozenset(

@@ -150,6 +150,9 @@ def test_every_page_answers_as_it_answers_that_role(looking, acme, as_whom, role
         path = objects.path(route)
         if route in _OTHERWISE or "logout" in route or expected == 405:
             continue
+        # Of the admin, what only adds or takes away is not there.
+        if route.startswith("admin/") and route.endswith(("/add/", "/import/", "/delete/")):
+            continue
         # Pages about one's own login are everybody's; of the admin one role's are enough.
         if route.startswith(("accounts/", "api/")) or (
             as_whom != "brand_manager" and "admin/" in route
