@@ -21,16 +21,20 @@ class BrandStrata:
     """Be the people of one brand by stratum, in the order of the panel's strata."""
 
     name: str
+    strata: tuple[str, ...]
     people: tuple[int, ...]
     # Whose rule it is by; "" where several are mixed.
     rule: str
     is_former: bool
 
     @property
-    def cells(self) -> list[tuple[int, float | None]]:
-        """Return (people, share of the brand's people) of each stratum."""
+    def cells(self) -> list[tuple[str, int, float | None]]:
+        """Return (stratum, people, share of the brand's people) for each."""
         total = sum(self.people)
-        return [(number, share(number, total)) for number in self.people]
+        return [
+            (stratum, number, share(number, total))
+            for stratum, number in zip(self.strata, self.people, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -79,14 +83,16 @@ def strata_of_members(ask: Ask) -> StrataOfMembers:
         StratumMetric.objects.filter(brand_id__in=ask.brand_ids, store_id=None).order_by("brand_id")
     )
     former = formers_now()
-    names_of_strata = [str(one.label) for one in list(Stratum)[1:]]
     has_without = any(row.without for row in rows)
+    strata = (str(_("Without")), *(str(one.label) for one in list(Stratum)[1:]))
+    strata = strata if has_without else strata[1:]
     names = dict(Brand.objects.filter(pk__in=ask.brand_ids).values_list("pk", "name"))
     shown = {row.brand_id for row in rows}
     return StrataOfMembers(
         brands=tuple(
             BrandStrata(
                 name=names[row.brand_id],
+                strata=strata,
                 people=(row.without, row.passerby, row.favourable, row.true_love)[
                     0 if has_without else 1 :
                 ],
@@ -95,7 +101,7 @@ def strata_of_members(ask: Ask) -> StrataOfMembers:
             )
             for row in rows
         ),
-        strata=tuple([str(_("Without")), *names_of_strata] if has_without else names_of_strata),
+        strata=strata,
         counted_at=min((row.counted_at for row in rows), default=None),
         hidden=len(set(suppressed_asked(ask)) - shown),
         k=ask.visible.k,
