@@ -94,8 +94,11 @@ def changes(label: str, changed: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """Return field, before and after of a change to a row of the model LABEL."""
     options = _options(label)
     fields = {field.name: field for field in options.fields} if options else {}
+    # As the row has its fields; the database keeps them in an order of its own.
+    places = {name: place for place, name in enumerate(fields)}
     rows = []
-    for name, (before, after) in changed.items():
+    for name in sorted(changed, key=lambda name: places.get(name, len(places))):
+        before, after = changed[name]
         field = fields.get(name)
         title = field.verbose_name if field else gettext(name.replace("_", " "))
         words: dict[Any, Any] = {True: gettext("yes"), False: gettext("no")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.test import Client
 
@@ -138,3 +139,16 @@ def test_the_palette_keeps_nothing_from_one_grant_for_another(acme, globex, cast
     here, there = visit(cast.group_admin), visit(cast.group_admin, "globex.localhost")
     assert "Audit" in _found(here, "audit")
     assert "Audit" not in _found(there, "audit")
+
+
+def test_numbers_that_programs_read_have_no_thousands_apart():
+    # A row's number in a form, an address or a progress bar: 1,234 would be another one, or none.
+    bare = re.compile(
+        r"""(?:\b(?:value|max)="|[?&;]\w+=)\{\{ [\w.]*\b(?:pk|id|most|done|total|persons) \}\}"""
+    )
+    found = [
+        f"{path.name}: {match[0]}"
+        for path in (settings.BASE_DIR / "templates").rglob("*.html")
+        for match in bare.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert found == []
