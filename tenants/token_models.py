@@ -67,6 +67,12 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     @property
+    def action_words(self) -> list[str]:
+        """Return what it may be used for, in the reader's language; a code that is gone stays."""
+        words = dict(TokenAction.choices)
+        return [str(words.get(action, action)) for action in self.actions]
+
+    @property
     def is_alive(self) -> bool:
         """Tell whether the token itself still opens anything; its grant may have ended."""
         return self.revoked_at is None and self.expires_at > timezone.now()
