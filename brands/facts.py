@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from brands.models import Brand, ModeChange
+from brands.models import Brand, ModeChange, ModeDraft
 from brands.modes import Mode
 from brands.notices import NoticeFacts, Standing, has_left, notice_facts
 from brands.wall.visibility import NoticeTerms
@@ -87,6 +87,26 @@ def is_in_force(notice: NoticeFacts, *, at: datetime) -> bool:
         return False
     has_begun = notice.notice.effective_from <= at
     return has_begun and (notice.ends_at is None or notice.ends_at > at)
+
+
+def supposed(held: Facts, draft: ModeDraft) -> Facts:
+    """Return the decisions as they would be with one more: that a draft is approved at its date."""
+    at = max(draft.effective_at or held.at, held.at)
+    change = ModeChange(
+        brand=draft.brand,
+        mode=draft.mode,
+        effective_at=at,
+        reason=draft.reason,
+        decided_by_name=draft.requested_by_name,
+        created_at=held.at,
+    )
+    later = [one for one in held.decisions if one.effective_at > at]
+    return Facts(
+        at=at,
+        brands=held.brands,
+        decisions=(*later, change, *held.decisions[len(later) :]),
+        notices=held.notices,
+    )
 
 
 def facts(*, at: datetime | None = None) -> Facts:

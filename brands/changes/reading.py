@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
@@ -37,6 +38,8 @@ class Line:
     closes: bool
     opened: Figure
     closed: Figure
+    # Each brand, and the question of "who sees what" about it as a query; "" where there is none.
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Viewed:
     closed: Figure
     # The kinds that change, and for each brand what opens and closes of each.
     kinds: list[str] = field(default_factory=list)
-    by_brand: list[tuple[str, list[tuple[Figure, Figure]]]] = field(default_factory=list)
+    by_brand: list[tuple[str, list[tuple[Figure, Figure, str]]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,36 @@ class Reading:
     samples: list[SampleTable] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Asking:
+    """Write questions of "who sees what" that a draft's page links to."""
+
+    codes: Mapping[int, str]
+    draft_id: int | None = None
+
+    def query(self, row: dict[str, Any]) -> str:
+        """Return the question of one cell: its viewer, its brand and its kind, now and then."""
+        if self.draft_id is None:
+            return ""
+        side = row["side"]
+        who = "hq" if side is None else f"brand:{self.codes[side]}"
+        asked = {"who": who, "of": self.codes[row["brand"]], "kind": row["kind"]}
+        return "?" + urlencode({**asked, "draft": self.draft_id})
+
+
+NOTHING_ASKED = Asking({})
+
+
 def read_preview(preview: ModePreview, visible: Visible) -> Reading:
     """Return a finished preview ready to be shown; samples are read in the viewer's own scope."""
     result = preview.result
     names = {int(pk): row["name"] for pk, row in result["brands"].items()}
+    codes = {int(pk): row["code"] for pk, row in result["brands"].items()}
     before = {int(pk): Mode(row["before"]) for pk, row in result["brands"].items()}
     after = {int(pk): Mode(row["after"]) for pk, row in result["brands"].items()}
     return Reading(
         moved=[(names[pk], str(before[pk].label), str(after[pk].label)) for pk in result["moved"]],
-        viewers=_viewers(result["cells"], names),
+        viewers=_viewers(result["cells"], names, Asking(codes, preview.draft_id)),
         gaps=_gaps(result["persons"], names),
         handovers=rules.handovers(result["moved"], names, before, after),
         affected=[
@@ -127,7 +151,9 @@ def read_preview(preview: ModePreview, visible: Visible) -> Reading:
     )
 
 
-def _viewers(cells: Iterable[dict[str, Any]], names: dict[int, str]) -> list[Viewed]:
+def _viewers(
+    cells: Iterable[dict[str, Any]], names: dict[int, str], asking: Asking = NOTHING_ASKED
+) -> list[Viewed]:
     by_side: dict[int | None, list[dict[str, Any]]] = defaultdict(list)
     for cell in cells:
         by_side[cell["side"]].append(cell)
@@ -144,7 +170,7 @@ def _viewers(cells: Iterable[dict[str, Any]], names: dict[int, str]) -> list[Vie
                 viewer=_("HQ") if side is None else names[side],
                 is_hq=side is None,
                 lines=[
-                    _line(group, names)
+                    _line(group, names, asking)
                     for kind in kinds
                     for key, group in alike.items()
                     if key[0] == kind
@@ -152,7 +178,7 @@ def _viewers(cells: Iterable[dict[str, Any]], names: dict[int, str]) -> list[Vie
                 opened=total(row["opened"] for row in rows),
                 closed=total(row["closed"] for row in rows),
                 kinds=[str(words.KINDS[kind]) for kind in kinds],
-                by_brand=_by_brand(rows, kinds, names),
+                by_brand=_by_brand(rows, kinds, names, asking),
             )
         )
     return found
@@ -170,7 +196,7 @@ def _without_masks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _line(rows: list[dict[str, Any]], names: dict[int, str]) -> Line:
+def _line(rows: list[dict[str, Any]], names: dict[int, str], asking: Asking) -> Line:
     return Line(
         kind=str(words.KINDS[Kind(rows[0]["kind"])]),
         brands=[names[row["brand"]] for row in rows],
@@ -180,20 +206,25 @@ def _line(rows: list[dict[str, Any]], names: dict[int, str]) -> Line:
         closes=any(row["closes"] for row in rows),
         opened=total(row["opened"] for row in rows),
         closed=total(row["closed"] for row in rows),
+        asked=[(names[row["brand"]], asking.query(row)) for row in rows],
     )
 
 
 def _by_brand(
-    rows: list[dict[str, Any]], kinds: list[Kind], names: dict[int, str]
-) -> list[tuple[str, list[tuple[Figure, Figure]]]]:
+    rows: list[dict[str, Any]], kinds: list[Kind], names: dict[int, str], asking: Asking
+) -> list[tuple[str, list[tuple[Figure, Figure, str]]]]:
     cells = {(row["brand"], row["kind"]): row for row in rows}
-    nothing = {"opened": 0, "closed": 0}
     found = []
     for brand in dict.fromkeys(row["brand"] for row in rows):
-        of_kinds = [cells.get((brand, kind), nothing) for kind in kinds]
-        found.append(
-            (names[brand], [(figure(one["opened"]), figure(one["closed"])) for one in of_kinds])
-        )
+        of_kinds = []
+        for kind in kinds:
+            row = cells.get((brand, kind))
+            of_kinds.append(
+                (figure(row["opened"]), figure(row["closed"]), asking.query(row))
+                if row
+                else (figure(0), figure(0), "")
+            )
+        found.append((names[brand], of_kinds))
     return found
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 
 from brands import parties, words
-from brands.facts import Facts, facts
-from brands.models import Brand, BusinessUnit
+from brands.facts import Facts, facts, supposed
+from brands.models import Brand, BusinessUnit, ModeDraft
 from brands.parties import Party
 from brands.wall.reasons import Answer, explain
 from brands.wall.request import GroupRequest
@@ -16,6 +16,7 @@ from brands.wall.visibility import Kind, Viewer
 from tenants.access import permission_required
 
 ME = "me"
+MAY_READ_DRAFTS = "brands.view_modedraft"
 
 
 @permission_required("brands.view_modechange")
@@ -27,9 +28,13 @@ def visibility(request: GroupRequest) -> HttpResponse:
     own = brands if visible.viewer.is_hq else [b for b in brands if b.pk in visible.viewer.brands]
     everyone = _everyone(request, held)
     chosen = _chosen_brand(request, brands, own)
-    answer = None
+    answer = then = None
+    draft = _draft(request)
     if who := request.GET.get("who"):
         answer = _answer(request, held, chosen, everyone.get(who))
+        if draft is not None and draft.is_open:
+            after = supposed(held, draft)
+            then = _answer(request, after, chosen, everyone.get(who), is_today=False)
     context = {
         "title": _("Who sees what"),
         "kinds": [(kind.value, words.KINDS[kind]) for kind in Kind],
@@ -50,9 +55,23 @@ def visibility(request: GroupRequest) -> HttpResponse:
         "asked_who": request.GET.get("who", ME),
         "asked_kind": request.GET.get("kind", Kind.PROFILE.value),
         "answer": answer,
+        "draft": draft,
+        "then": then,
         "party": everyone.get(request.GET.get("who", "")),
     }
     return render(request, "brands/visibility.html", context)
+
+
+def _draft(request: GroupRequest) -> ModeDraft | None:
+    """Return the draft whose approval is supposed for a second answer; None where none is."""
+    asked = request.GET.get("draft", "")
+    if not asked:
+        return None
+    if not request.user.has_perm(MAY_READ_DRAFTS) or not (asked.isascii() and asked.isdigit()):
+        raise Http404
+    drafts = ModeDraft.objects.select_related("brand")
+    # Longer numbers than the table's raise in the database.
+    return get_object_or_404(drafts, pk=int(asked[:18]))
 
 
 def _everyone(request: GroupRequest, held: Facts) -> dict[str, Party]:
@@ -78,7 +97,14 @@ def _chosen_brand(request: GroupRequest, brands: list[Brand], own: list[Brand]) 
     return own[0] if own else None
 
 
-def _answer(request: GroupRequest, held: Facts, brand: Brand | None, party: Party | None) -> Answer:
+def _answer(
+    request: GroupRequest,
+    held: Facts,
+    brand: Brand | None,
+    party: Party | None,
+    *,
+    is_today: bool = True,
+) -> Answer:
     """Return the answer that is asked for: of one's own side, or for HQ of any two."""
     kinds = {kind.value: kind for kind in Kind}
     kind = kinds.get(request.GET.get("kind", ""))
@@ -88,7 +114,7 @@ def _answer(request: GroupRequest, held: Facts, brand: Brand | None, party: Part
     if not (reader.is_hq or brand.pk in reader.brands or _is_own(party, reader)):
         # What two others see of each other is between them and HQ.
         raise Http404
-    is_me = party.key == ME
+    is_me = party.key == ME and is_today
     return explain(
         viewer=party.viewer,
         brand_id=brand.pk,
