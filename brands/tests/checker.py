@@ -22,6 +22,7 @@ WRITABLE = {
     "members_importjob": {"SELECT", "INSERT", "UPDATE"},
     "members_exportjob": {"SELECT", "INSERT", "UPDATE"},
     "members_brandstratumrule": {"SELECT", "INSERT"},
+    "members_brandsegment": {"SELECT", "INSERT", "UPDATE"},
     "members_consententry": {"SELECT", "INSERT"},
     "members_groupconsententry": {"SELECT", "INSERT"},
 }

@@ -181,7 +181,7 @@ def test_figures_of_the_group_are_hqs_and_leave_closed_brands_out(
 ):
     """With a closed brand in them, HQ would be left with its small cells by subtraction."""
     sql = "SELECT brands FROM members_groupmetric"
-    group_metric = wall_rows.all_models()[-1]
+    group_metric = apps.get_model("members", "GroupMetric")
     tea = walled_acme.brands["tea"]
     for mode, closed in (("member_max", frozenset()), ("brand_max", frozenset({tea}))):
         set_modes(walled_acme, mode, "member_max")

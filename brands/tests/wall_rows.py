@@ -141,7 +141,7 @@ def fill(cursor: Any, places: Places) -> None:
     insert(cursor, "members_orderline", lines)
     insert(cursor, "members_importjob", keyed)
     insert(cursor, "members_brandstratumrule", keyed)
-    insert(cursor, "members_brandsegment", keyed)
+    insert(cursor, "members_brandsegment", [{**row, "name": f"W{row['id']}"} for row in keyed])
     people = [{**row, "person_id": row["profile_id"]} for row in of_profile]
     insert(cursor, "members_objection", people)
     insert(cursor, "members_consententry", [{**row, "request_key": _key(row)} for row in keyed])
