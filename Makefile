@@ -30,8 +30,7 @@ test: .venv ## Run the whole suite, on two cores
 	@exec $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 fuzz: .venv ## Change groups at random until a million reads are checked (READS=, SEED=)
-	@SLUICE_FUZZ_READS=$(READS) SLUICE_FUZZ_SEED=$(SEED) \
-		exec $(PY) -m pytest -s --show-capture=no config/tests/test_fuzz.py $(ARGS)
+	@exec $(PY) -m config.tests.fuzz --reads $(READS) --seed $(SEED) $(ARGS)
 
 lint: .venv ## Check style and format
 	$(PY) -m ruff check .

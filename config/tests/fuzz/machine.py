@@ -1,0 +1,71 @@
+"""The machine itself: how a run begins, and who reads after each step by which ways."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import assume
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize
+
+from config.tests.fuzz.exports import Exports
+from config.tests.fuzz.stage import BRANDS, MODES, PEOPLE
+
+# Every so many steps the dear ways are taken as well.
+STRATA_EVERY = 2
+LOOK_EVERY = 3
+EXPORT_EVERY = 3
+
+
+class Group(Exports):
+    """Change the group and read it."""
+
+    @initialize(
+        wanted=st.tuples(*[st.sampled_from(MODES)] * 2),
+        seed=st.integers(0, 99),
+        has_rule=st.booleans(),
+    )
+    def begin(self, wanted: tuple[str, str], seed: int, has_rule: bool) -> None:
+        """Import members and orders of every brand, and choose first modes."""
+        # Hypothesis begins with the simplest run of all, which shows the least.
+        assume((seed, has_rule, wanted) != (0, False, (MODES[0], MODES[0])))
+        numbers = list(range(1, self.stage.members + 1))
+        for code in BRANDS:
+            rows = [
+                # A card that many share is hot and links nobody: a few members share a few.
+                self._row(
+                    code, number, card=(seed + number) % 4 if number < 5 else 0, store=number % 3
+                )
+                for number in numbers
+            ]
+            self._import(code, rows)
+            self._buy(code, numbers, fen=12_50, days=[5, 50])
+        self._decide(None, wanted[0], 0)
+        self._decide("bakery", wanted[1], 0)
+        if has_rule:
+            # Two orders of one's own are favourable, a third somewhere is true-love.
+            self._write_rule(None, (2, 1))
+
+    def check_invariants(self, *args: Any, **kwargs: Any) -> None:
+        """Read as the next viewer, after every step."""
+        super().check_invariants(*args, **kwargs)
+        if not self.ids:
+            return
+        who = PEOPLE[self.turn % len(PEOPLE)]
+        self.turn += 1
+        self._read(who)
+
+    def _read(self, who: str) -> None:
+        world, viewer, facts = self._world(), self._viewer(who), self._facts()
+        self._fetch(who, world, viewer, facts)
+        # A grant that has ended is refused before any scope: only pages and API have an answer.
+        if viewer.name != "nobody":
+            self._read_rows(who, world, viewer, facts)
+            if self.turn % STRATA_EVERY == 0:
+                self._read_strata(who, world, viewer, facts)
+            if self.turn % EXPORT_EVERY == 0:
+                self._read_export(who, world, viewer, facts)
+        if self.turn % LOOK_EVERY == 0:
+            self._read_look(world, facts)
+        self._read_pages(who, world, viewer, facts)
+        self._read_api(who, world, viewer, facts)
