@@ -5,6 +5,9 @@ PORT ?= 8000
 ARGS ?=
 READS ?= 1000000
 SEED ?= 1
+READERS ?= 16
+SWITCHES ?= 200
+WITHDRAWALS ?= 2000
 PYTHON ?=
 PY := .venv/bin/python
 # Runs a command with PostgreSQL and Valkey up, and stops them after it.
@@ -12,7 +15,7 @@ WITH_SERVICES := $(PY) -m config.embedded run
 
 export PORT
 
-.PHONY: help demo demo-check demo-reset test fuzz lint check mutants bench messages clean
+.PHONY: help demo demo-check demo-reset test fuzz race lint check mutants bench messages clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +34,10 @@ test: .venv ## Run the whole suite, on two cores
 
 fuzz: .venv ## Change groups at random until a million reads are checked (READS=, SEED=)
 	@exec $(PY) -m config.tests.fuzz --reads $(READS) --seed $(SEED) $(ARGS)
+
+race: .venv ## Let readers race switches and withdrawals (READERS=, SWITCHES=, WITHDRAWALS=)
+	@SLUICE_RACE=$(READERS),$(SWITCHES),$(WITHDRAWALS) exec $(PY) -m pytest -s -q \
+		--show-capture=no brands/tests/test_wall_switch.py $(ARGS)
 
 lint: .venv ## Check style and format
 	$(PY) -m ruff check .

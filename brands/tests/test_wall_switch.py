@@ -1,196 +1,195 @@
-"""A switch of the mode, or a withdrawal, closes for every transaction that begins after it."""
+"""A switch of the mode, or a withdrawal, closes for every transaction that begins after it.
+
+`make race` runs the race at its full size (SLUICE_RACE=readers,switches,withdrawals) and prints
+its counts.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
 
 from brands.models import Brand, Notice
+from brands.modes import Mode
 from brands.selectors import visible_for_grant
 from brands.services import mode_change
+from brands.tests.race import SALES, Race
 from brands.tests.wall_rows import insert
 from brands.wall import scope
 from members.models import Profile
+from tenants.api import TokenThrottle
 from tenants.context import tenant_transaction
 from tenants.models import Grant, Tenant, User
 from tenants.roles import Level, Role
 from tenants.tests.committed import committed_group
 
-READERS = 3
-TURNS = 12
+SIZE = os.environ.get("SLUICE_RACE", "")
+READERS, SWITCHES, WITHDRAWALS = map(int, SIZE.split(",")) if SIZE else (6, 8, 16)
+# Fewer than the smallest cell that HQ is shown in brand-max.
+OF_SWITCHING = 8
+# More than a page of a list holds stay to the end.
+STAYING = 120
 
 
 @pytest.fixture(scope="module")
 def group(django_db_setup, django_db_blocker) -> Iterator[Tenant]:
-    """Give a committed group with one brand whose members agreed to one notice."""
+    """Give a committed group: one brand in brand-max, two in fan-max, members who agreed."""
     with django_db_blocker.unblock(), committed_group("switched") as tenant:
         with tenant_transaction(tenant), connection.cursor() as cursor:
-            brand = Brand.objects.create(code="tea", name="Tea")
-            notice = Notice.objects.create(version="1", title="N", names_group=True)
-            ids = range(1, 21)
-            insert(cursor, "members_person", [{"id": pk} for pk in ids])
+            tea, bakery, _spa = (
+                Brand.objects.create(code=code, name=code.title())
+                for code in ("tea", "bakery", "spa")
+            )
+            notice = Notice.objects.create(
+                version="1", title="N", names_group=True, covers_profile=True
+            )
+            notice.recipients.set(Brand.objects.all())
+            mode_change(mode=Mode.FAN_MAX, acting_user=None)
+            mode_change(mode=Mode.BRAND_MAX, brand=tea, acting_user=None)
+            agreed = timezone.now() - dt.timedelta(hours=1)
+            rows = [
+                {"id": pk, "brand_id": tea.pk if pk <= OF_SWITCHING else bakery.pk}
+                for pk in range(1, OF_SWITCHING + WITHDRAWALS + STAYING + 1)
+            ]
+            insert(cursor, "members_person", [{"id": row["id"]} for row in rows])
+            walled = {"store_id": None, "notice_id": notice.pk}
             insert(
                 cursor,
                 "members_profile",
                 [
-                    {
-                        "id": pk,
-                        "person_id": pk,
-                        "brand_id": brand.pk,
-                        "store_id": None,
-                        "notice_id": notice.pk,
-                        "member_no": str(pk),
-                    }
-                    for pk in ids
+                    {**row, **walled, "person_id": row["id"], "member_no": str(row["id"])}
+                    for row in rows
                 ],
             )
+            insert(
+                cursor,
+                "members_consent",
+                [
+                    {
+                        **walled,
+                        "brand_id": row["brand_id"],
+                        "profile_id": row["id"],
+                        "person_id": row["id"],
+                        "answered_notice_id": notice.pk,
+                        "is_given": True,
+                        "answered_at": agreed,
+                    }
+                    for row in rows
+                ],
+            )
+            day = timezone.now().date() - dt.timedelta(days=3)
+            figures = {"brand_id": tea.pk, "store_id": None, "day": day, "orders": OF_SWITCHING}
+            figures |= {"sales": SALES, "buyers": OF_SWITCHING}
+            insert(cursor, "members_dailymetric", [figures])
         yield tenant
 
 
 @pytest.fixture(scope="module")
-def hq(group) -> Iterator[Grant]:
-    """Give the group's HQ admin."""
-    user = User.objects.create(email="hq@switched.example")
-    yield Grant.objects.create(user=user, role=Role.HQ_ADMIN, level=Level.GROUP, tenant=group)
+def people(group) -> Iterator[dict[str, User]]:
+    """Give the group's HQ admin, and the managers of the two brands that are not switched."""
+    with tenant_transaction(group):
+        places = {brand.code: brand for brand in Brand.objects.all()}
+    found = {}
+    for name, role in (
+        ("hq", Role.HQ_ADMIN),
+        ("bakery", Role.BRAND_MANAGER),
+        ("spa", Role.BRAND_MANAGER),
+    ):
+        place = places.get(name)
+        user = User.objects.create(email=f"{name}@switched.example", name=name, language="en")
+        user.acting_grant = Grant.objects.create(
+            user=user,
+            role=role,
+            level=Level.BRAND if place else Level.GROUP,
+            tenant=group,
+            place_id=place.pk if place else None,
+            place_name=str(place or ""),
+        )
+        found[name] = user
+    yield found
     # In the group's schema, where a guide could name the person.
     with tenant_transaction(group), scope.bulk(reason="test"):
-        user.delete()
+        for user in found.values():
+            user.delete()
 
 
-def _seen(group: Tenant, hq: Grant) -> int:
-    """Read as a request does: grant and mode anew, then rows, in one transaction."""
-    with tenant_transaction(group), scope.open(visible_for_grant(hq, k=group.k)):
-        by_orm = Profile.objects.count()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM members_profile")
-            by_sql = cursor.fetchone()[0]
-        # Another's commit may lie between the two statements.
-        return max(by_orm, by_sql)
-
-
-class Door:
-    """Count the turns of a switch: an even number is closed, and the same one later is still."""
-
-    turns = 0
-
-    def turn(self) -> None:
-        """Open what is closed, close what is open."""
-        self.turns += 1
-
-
-@contextmanager
-def _reading(group: Tenant, hq: Grant, door: Door) -> Iterator[list[list[str]]]:
-    """Let readers read in a circle; give what each saw that it should not have."""
-    stop = threading.Event()
-    seen: list[list[str]] = [[] for _ in range(READERS)]
-    reads = [0] * READERS
-
-    def read(number: int) -> None:
-        try:
-            while not stop.is_set():
-                # Turned before the commit that opens and after the one that closes: the same even
-                # number before and after the whole transaction means closed throughout.
-                before = door.turns
-                rows = _seen(group, hq)
-                reads[number] += 1
-                if before % 2 == 0 and door.turns == before and rows:
-                    seen[number].append(f"{rows} rows after the close")
-        except BaseException as error:
-            seen[number].append(repr(error))
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=read, args=(number,)) for number in range(READERS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(30)
-    assert all(reads), "a reader that never read proves nothing"
-
-
-def _turn(
-    group: Tenant, hq: Grant, open_up: Callable[[], object], close: Callable[[], object]
-) -> None:
-    door = Door()
+@pytest.fixture(scope="module")
+def tea(group) -> Brand:
+    """Return the brand whose mode is switched."""
     with tenant_transaction(group):
-        close()
-    with _reading(group, hq, door) as seen:
-        for _ in range(TURNS):
-            # Opened in the readers' eyes before the commit, so that an early sight is no fault.
-            door.turn()
-            with tenant_transaction(group):
-                open_up()
-            assert _seen(group, hq) == 20
-            time.sleep(0.01)
-            with tenant_transaction(group):
-                close()
-            door.turn()
-            assert _seen(group, hq) == 0
-            time.sleep(0.01)
-    assert seen == [[] for _ in range(READERS)]
+        return Brand.objects.get(code="tea")
 
 
-def test_no_transaction_after_a_switch_sees_what_it_closed(group, hq):
-    with tenant_transaction(group):
-        mode_change(mode="member_max", acting_user=None)
-    _turn(
-        group,
-        hq,
-        lambda: mode_change(mode="member_max", acting_user=None),
-        lambda: mode_change(mode="brand_max", acting_user=None),
-    )
+def _seen(group: Tenant, people: dict[str, User]) -> int:
+    """Count the switching brand's members, as a request of HQ does."""
+    grant = people["hq"].acting_grant
+    with tenant_transaction(group), scope.open(visible_for_grant(grant, k=group.k)):
+        return Profile.objects.filter(brand__code="tea").count()
 
 
-def test_no_transaction_after_a_withdrawal_sees_who_withdrew(group, hq):
-    with tenant_transaction(group):
-        mode_change(mode="fan_max", acting_user=None)
-        notice = Notice.objects.get()
-
-    def agree(to: Notice | None) -> None:
-        with scope.bulk(reason="test"):
-            Profile.objects.update(notice=to)
-
-    _turn(group, hq, lambda: agree(notice), lambda: agree(None))
-
-
-def test_a_transaction_under_way_keeps_what_it_was_given_and_the_next_does_not(group, hq):
+def test_no_transaction_after_a_switch_or_a_withdrawal_sees_what_it_closed(
+    group, people, tea, monkeypatch
+):
+    monkeypatch.setattr(TokenThrottle, "THROTTLE_RATES", {"token": "1000000/min"})
+    # What follows a switch is a worker's, beside the race and not in the switch's own thread.
+    monkeypatch.setattr("brands.services.modes.follow_up_enqueue", lambda pk: None)
     with tenant_transaction(group), scope.bulk(reason="test"):
-        Profile.objects.update(notice=Notice.objects.get())
-        mode_change(mode="member_max", acting_user=None)
+        rows = list(Profile.objects.values_list("pk", "brand__code", "brand_id"))
+    race = Race(
+        group,
+        switching=tea.pk,
+        of_switching=frozenset(pk for pk, code, _ in rows if code == "tea"),
+        members=frozenset(pk for pk, code, _ in rows if code == "bakery"),
+        hq=people["hq"],
+        sibling=people["spa"],
+        manager=people["bakery"],
+    )
+    race.run(READERS, SWITCHES, WITHDRAWALS)
+    if SIZE:
+        print("\n" + "\n".join(race.lines()))
+    assert race.faults == []
+    assert (race.counts["switches"], race.counts["withdrawals"]) == (SWITCHES, WITHDRAWALS)
+    for way in ("sql as HQ", "sql as sibling", "orm as HQ", "orm as sibling", "cached panel"):
+        assert race.counts[f"closed brand: {way}"], way
+        assert race.counts[f"open brand: {way}"], way
+
+
+def test_a_transaction_under_way_keeps_what_it_was_given_and_the_next_does_not(group, people, tea):
+    with tenant_transaction(group):
+        mode_change(mode="member_max", brand=tea, acting_user=None)
     closed = threading.Event()
 
     def close() -> None:
         try:
             with tenant_transaction(group):
-                mode_change(mode="brand_max", acting_user=None)
+                mode_change(mode="brand_max", brand=tea, acting_user=None)
             closed.set()
         finally:
             connections.close_all()
 
     other = threading.Thread(target=close)
-    with tenant_transaction(group), scope.open(visible_for_grant(hq, k=group.k)):
-        assert Profile.objects.count() == 20
+    grant = people["hq"].acting_grant
+    with tenant_transaction(group), scope.open(visible_for_grant(grant, k=group.k)):
+        of_tea = Profile.objects.filter(brand=tea)
+        assert of_tea.count() == OF_SWITCHING
         other.start()
         assert closed.wait(10)
         # A reader never waits for a switch, and a switch never for a reader.
-        assert Profile.objects.count() == 20
+        assert of_tea.count() == OF_SWITCHING
     other.join(10)
-    assert _seen(group, hq) == 0
+    assert _seen(group, people) == 0
 
 
-def test_a_switch_writes_one_row_whatever_the_number_of_members(group, hq):
+def test_a_switch_writes_one_row_whatever_the_number_of_members(group):
     with tenant_transaction(group), connection.cursor() as cursor:
         cursor.execute("SELECT max(xmin::text::bigint) FROM members_profile")
         before = cursor.fetchone()
-        mode_change(mode="fan_max", acting_user=None)
+        mode_change(mode="member_max", acting_user=None)
         cursor.execute("SELECT max(xmin::text::bigint) FROM members_profile")
         assert cursor.fetchone() == before

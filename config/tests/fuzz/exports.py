@@ -95,7 +95,6 @@ class Exports(Looks):
                 self.stage.tally.add("file", "export", allowed=0, denied=1)
                 continue
             text = b"".join(answer.streaming_content).decode("utf-8-sig")
-            answer.close()
             holds = self._held(text)
             assert holds == made.holds, (who, "file", holds ^ made.holds)
             gone = {

@@ -105,7 +105,9 @@ class World(RuleBasedStateMachine):
             held = user.acting_grant
             assert held is not None
             found = User.objects.get(pk=user.pk)
-            found.acting_grant = Grant.objects.select_related("engagement", "tenant").get(pk=held.pk)
+            found.acting_grant = Grant.objects.select_related("engagement", "tenant").get(
+                pk=held.pk
+            )
             self.stage.people[name] = found
 
     def _roll_back(self, outer: Any) -> None:
