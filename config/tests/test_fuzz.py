@@ -30,7 +30,7 @@ READS = int(os.environ.get("SLUICE_FUZZ_READS", "0"))
 # Shrinking a long run takes minutes: asked for when there is something to understand.
 PHASES = tuple(Phase) if os.environ.get("SLUICE_FUZZ_SHRINK") else (Phase.explicit, Phase.generate)
 SEED = int(os.environ.get("SLUICE_FUZZ_SEED", "0")) or 20_261_121
-SHORT_STEPS = 12
+SHORT_STEPS = 8
 
 
 @pytest.fixture
@@ -78,9 +78,10 @@ def test_every_read_is_what_the_oracles_say(stage):
         _long(stage)
         return
     _run(stage, SEED, examples=2, steps=SHORT_STEPS)
-    assert stage.tally.total > 5_000
-    # The dear ways are taken too seldom here to meet both sides of each kind.
-    assert stage.tally.one_sided("sql", "orm", "page", "api") == []
+    assert stage.tally.total > 3_000
+    # What is taken in turns, and what exports leave, is met too seldom here on both sides.
+    one_sided = stage.tally.one_sided("sql", "orm", "page", "api")
+    assert [line for line in one_sided if not line.startswith("own ")] == []
 
 
 def _long(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from hypothesis import assume
@@ -10,6 +11,7 @@ from hypothesis.stateful import initialize
 
 from config.tests.fuzz.exports import Exports
 from config.tests.fuzz.stage import BRANDS, MODES, PEOPLE
+from members.models import Entry
 
 # Every so many steps the dear ways are taken as well.
 STRATA_EVERY = 2
@@ -21,7 +23,7 @@ class Group(Exports):
     """Change the group and read it."""
 
     @initialize(
-        wanted=st.tuples(*[st.sampled_from(MODES)] * 2),
+        wanted=st.tuples(*[st.sampled_from(["fan_max", *MODES])] * 2),
         seed=st.integers(0, 99),
         has_rule=st.booleans(),
     )
@@ -40,6 +42,9 @@ class Group(Exports):
             ]
             self._import(code, rows)
             self._buy(code, numbers, fen=12_50, days=[5, 50])
+        first, at = min(self.notices), self.clock.now() - dt.timedelta(hours=2)
+        agreeing = [(code, number) for code in BRANDS for number in numbers if number % 3]
+        self._answer(agreeing, Entry.What.YES, first, at)
         self._decide(None, wanted[0], 0)
         self._decide("bakery", wanted[1], 0)
         if has_rule:

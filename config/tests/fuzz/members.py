@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, cast
 
-from django.db import connection
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from brands.models import Notice
+from brands.wall import scope
 from config.tests.fuzz.stage import BRANDS, JOINING, MANAGERS, Member, card_of
 from config.tests.fuzz.world import World
 from members.consents.entries import answers_record
-from members.models import Entry, Profile
+from members.models import Consent, Entry, Profile
 from members.services import AnswerRefused, answer_enter, objection_record
 from members.tests import consent_oracle
 
@@ -126,59 +126,86 @@ class Members(World):
     def answer(
         self, data: st.DataObject, what: str, hours: int, to_group: bool, guardian: bool
     ) -> None:
-        """Hand an answer in as the brand's manager or as HQ, and let the worker record it."""
-        member = data.draw(st.sampled_from(sorted(self.ids)))
+        """Hand answers in as the brands' managers or as HQ, and let the worker record them."""
+        members = data.draw(st.lists(st.sampled_from(sorted(self.ids)), min_size=1, max_size=4))
         number = data.draw(st.sampled_from(sorted(self.notices)))
         at = self.clock.now() - dt.timedelta(hours=hours)
-        who = "group_admin" if to_group else MANAGERS.get(member[0])
-        if who is None or who in self.ended or member[0] in self.left:
-            return
-        self._step("answer" if what == Entry.What.YES else "withdraw")
-        with self._seeing(who) as opened:
-            assert opened.visible is not None
-            try:
-                entry = answer_enter(
-                    visible=opened.visible,
-                    what=what,
-                    acting_user=self.stage.people[who],
-                    identity=("phone", self.rows[member]["phone"]) if to_group else None,
-                    member_no="" if to_group else f"M{member[1]}",
-                    brand_id=None if to_group else self.brands[member[0]],
-                    notice=Notice.objects.get(pk=number),
-                    at=at,
-                    is_by_guardian=guardian,
-                    to_group=to_group,
-                )
-            except AnswerRefused:
-                assert what == Entry.What.YES, "a no is always taken"
-                return
-        answers_record(tenant=self.stage.tenant)
-        with self._bulk():
-            entry.refresh_from_db()
-            assert entry.state != Entry.State.WAITING
-            profile = self._recorded(entry)
-        if entry.state == Entry.State.REFUSED:
-            assert what == Entry.What.YES, entry.outcome
-            return
-        self.ledger.answers.append(
-            consent_oracle.Answer(
-                profile,
-                at,
-                number,
-                what == Entry.What.YES,
-                to_group=to_group,
-                guardian=guardian,
-            )
-        )
+        self._answer(members, what, number, at, to_group=to_group, guardian=guardian)
 
-    def _recorded(self, entry: Entry) -> Member:
-        """Return the member in whose profile an answer was written down."""
-        if entry.state == Entry.State.REFUSED:
-            return ("", 0)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT profile_id FROM members_consent ORDER BY id DESC LIMIT 1")
-            (pk,) = cursor.fetchone()
-        return next(member for member, number in self.ids.items() if number == pk)
+    def _answer(
+        self,
+        members: list[Member],
+        what: str,
+        number: int,
+        at: dt.datetime,
+        *,
+        to_group: bool = False,
+        guardian: bool = False,
+    ) -> None:
+        by: dict[str, list[Member]] = {}
+        for member in dict.fromkeys(members):
+            who = "group_admin" if to_group else MANAGERS.get(member[0])
+            if who is not None and who not in self.ended and member[0] not in self.left:
+                by.setdefault(who, []).append(member)
+        given = []
+        for who, group in by.items():
+            with self._seeing(who) as opened:
+                for member in group:
+                    answer = consent_oracle.Answer(
+                        member,
+                        at,
+                        number,
+                        what == Entry.What.YES,
+                        to_group=to_group,
+                        guardian=guardian,
+                    )
+                    if entry := self._enter(who, opened, answer):
+                        given.append((entry, answer))
+        self._keep(given)
+
+    def _enter(self, who: str, opened: scope.Scope, answer: consent_oracle.Answer) -> Entry | None:
+        """Hand one answer in; None where it is refused at once."""
+        self._step("answer" if answer.yes else "withdraw")
+        assert opened.visible is not None
+        code, number = member = cast(Member, answer.profile)
+        to_group = answer.to_group
+        try:
+            return answer_enter(
+                visible=opened.visible,
+                what=Entry.What.YES if answer.yes else Entry.What.NO,
+                acting_user=self.stage.people[who],
+                # Nobody else has this phone.
+                identity=("phone", self.rows[member]["phone"]) if to_group else None,
+                member_no="" if to_group else f"M{number}",
+                brand_id=None if to_group else self.brands[code],
+                notice=Notice.objects.get(pk=answer.notice),
+                at=answer.at,
+                is_by_guardian=answer.guardian,
+                to_group=to_group,
+            )
+        except AnswerRefused:
+            assert answer.yes, "a no is always taken"
+            return None
+
+    def _keep(self, given: list[tuple[Entry, consent_oracle.Answer]]) -> None:
+        """Have what was handed in recorded, and note what was."""
+        if not given:
+            return
+        answers_record(tenant=self.stage.tenant)
+        for entry, answer in given:
+            with self._bulk():
+                entry.refresh_from_db()
+                assert entry.state != Entry.State.WAITING
+                if entry.state == Entry.State.REFUSED:
+                    assert answer.yes, entry.outcome
+                    continue
+                assert Consent.objects.filter(
+                    profile=self.ids[answer.profile],
+                    answered_at=answer.at,
+                    answered_notice=answer.notice,
+                    is_given=answer.yes,
+                ).exists()
+            self.ledger.answers.append(answer)
 
     @rule(data=st.data(), objects=st.booleans())
     def objection(self, data: st.DataObject, objects: bool) -> None:
