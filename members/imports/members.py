@@ -32,9 +32,11 @@ from members.imports.answers import (
     write_consents,
 )
 from members.imports.columns import Columns, Counts, read_columns
+from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.files import BadRow, Chunk
+from members.imports.member_cells import GENDERS, YES_NO, read_email, read_identifier, read_phone
 from members.keys import GroupKeys, group_keys
-from members.models import Identity, ImportJob, Profile
+from members.models import Identity, ImportJob
 from members.notices import COPIES, apply_notices, refresh_objections
 from members.staging import copy_into, stage, stage_query
 from members.stratify import stratify_persons
@@ -51,17 +53,6 @@ _WITHDRAWN = "withdrawn"
 _NO_ANSWER = "\t".join((cells.NULL,) * 6)
 # Numbers left out before a chunk's: so many that the rows of other brands are lost among them.
 _LONGEST_GAP = 1_000_000
-_GENDERS = {
-    **dict.fromkeys(
-        ("f", "female", "woman", "女", "女士", "女性", "2"), Profile.Gender.FEMALE.value
-    ),
-    **dict.fromkeys(("m", "male", "man", "男", "男士", "男性", "1"), Profile.Gender.MALE.value),
-    **dict.fromkeys(("", "0", "u", "unknown", "other", "未知", "保密", "其他", "-"), ""),
-}
-_YES_NO = {
-    **dict.fromkeys(("yes", "y", "true", "1", "是"), "t"),
-    **dict.fromkeys(("", "no", "n", "false", "0", "否"), "f"),
-}
 # A row as it is staged: the member, the contact data, the answer.
 _COLUMNS = (
     "line bigint, profile_id bigint, person_id bigint, is_new boolean, member_no varchar, "
@@ -116,22 +107,22 @@ class MemberChunks:
         self.readers = {
             "member_no": read(cells.read_code(longest=64)),
             "name": read(cells.read_plain(longest=80)),
-            "phone": read(_read_phone),
-            "email": read(_read_email),
-            "unionid": read(_read_identifier),
-            "card_no": read(_read_identifier),
+            "phone": read(read_phone),
+            "email": read(read_email),
+            "unionid": read(read_identifier),
+            "card_no": read(read_identifier),
             "birthday": read(cells.read_day(self.zone, latest=today)),
             "gender": read(
-                cells.read_choice(_GENDERS, _("“%(cell)s” is no gender that is known here."))
+                cells.read_choice(GENDERS, _("“%(cell)s” is no gender that is known here."))
             ),
             "store_id": read(cells.read_store(stores)),
             "registered_on": read(cells.read_day(self.zone, latest=today)),
             "consent": read(self._read_consent),
             "consented_on": read(self._read_consented_on(now)),
-            "guardian": read(cells.read_choice(_YES_NO, _("“%(cell)s” is neither yes nor no."))),
+            "guardian": read(cells.read_choice(YES_NO, _("“%(cell)s” is neither yes nor no."))),
             "consent_channel": read(cells.read_text(longest=40)),
             "consent_evidence": read(cells.read_text(longest=200)),
-            "generated": read(cells.read_choice(_YES_NO, _("“%(cell)s” is neither yes nor no."))),
+            "generated": read(cells.read_choice(YES_NO, _("“%(cell)s” is neither yes nor no."))),
         }
         nulls = ("birthday", "store_id", "registered_on", "consented_on")
         self.defaults = {
@@ -171,7 +162,7 @@ class MemberChunks:
             new, has_contacts = self._stage(cursor, read, known)
             identity.begin_touching(cursor)
             if new or has_contacts:
-                self._write_identities(cursor)
+                write_identities(cursor, self.brand_id)
             identity.resolve()
             stage_answers(cursor, self.brand_id)
             self._write_profiles(cursor, new)
@@ -180,7 +171,7 @@ class MemberChunks:
                 answers_bump()
                 sweep_enqueue()
             if has_contacts:
-                self._write_contacts(cursor)
+                write_contacts(cursor, self.key_version)
             refresh_objections("affected_person")
             stratify_persons(cursor, "affected_person")
             cursor.execute("SELECT count(DISTINCT profile_id) FROM changed_profile")
@@ -403,97 +394,6 @@ class MemberChunks:
                 """  # noqa: S608 - a table name of the code
             )
 
-    def _write_identities(self, cursor: CursorWrapper) -> None:
-        """Write identities and links, and note what resolution must look at."""
-        cursor.execute(
-            "INSERT INTO arriving_profile "
-            "SELECT profile_id, person_id, %s FROM incoming_member WHERE is_new",
-            [self.brand_id],
-        )
-        stage_query(
-            cursor,
-            "incoming_identity",
-            """
-            SELECT i.profile_id, i.person_id, k.kind::varchar AS kind, k.key
-            FROM incoming_member i
-            CROSS JOIN LATERAL (VALUES ('phone', i.phone_key), ('unionid', i.unionid_key),
-                ('card', i.card_key), ('email', i.email_key)) AS k(kind, key)
-            WHERE i.has_contact AND k.key IS NOT NULL
-            """,
-        )
-        cursor.execute(
-            """
-            INSERT INTO members_identity (kind, key, person_id, is_hot)
-            SELECT DISTINCT ON (n.kind, n.key) n.kind, n.key,
-                COALESCE(n.person_id, p.person_id), false
-            FROM incoming_identity n LEFT JOIN members_profile p ON p.id = n.profile_id
-            WHERE NOT EXISTS (
-                SELECT 1 FROM members_identity i WHERE i.kind = n.kind AND i.key = n.key
-            )
-            ORDER BY n.kind, n.key, n.profile_id
-            """
-        )
-        cursor.execute(
-            """
-            WITH added AS (
-                INSERT INTO members_identitylink (profile_id, identity_id)
-                SELECT n.profile_id, i.id FROM incoming_identity n
-                JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
-                ON CONFLICT DO NOTHING
-                RETURNING profile_id, identity_id
-            ), removed AS (
-                DELETE FROM members_identitylink l USING members_identity i, incoming_member m
-                WHERE i.id = l.identity_id AND l.profile_id = m.profile_id
-                    AND m.has_contact AND NOT m.is_new
-                    AND NOT EXISTS (
-                        SELECT 1 FROM incoming_identity n
-                        WHERE n.profile_id = l.profile_id AND n.kind = i.kind AND n.key = i.key
-                    )
-                RETURNING l.profile_id, l.identity_id
-            ), both_ways AS (
-                SELECT * FROM added UNION ALL SELECT * FROM removed
-            ), profiles AS (
-                INSERT INTO touched_profile SELECT DISTINCT profile_id FROM both_ways
-            )
-            INSERT INTO touched_identity SELECT DISTINCT identity_id FROM both_ways
-            """
-        )
-
-    def _write_contacts(self, cursor: CursorWrapper) -> None:
-        cursor.execute(
-            """
-            INSERT INTO members_contact (profile_id, brand_id, store_id, notice_id, sealed,
-                key_version, fingerprint, phone_key, email_key, card_key, unionid_key,
-                is_generated, minor_until)
-            SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.sealed, %s, i.fingerprint,
-                i.phone_key, i.email_key, i.card_key, i.unionid_key, i.is_generated, i.minor_until
-            FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
-            WHERE i.has_contact
-            ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
-                key_version = excluded.key_version, fingerprint = excluded.fingerprint,
-                phone_key = excluded.phone_key, email_key = excluded.email_key,
-                card_key = excluded.card_key, unionid_key = excluded.unionid_key,
-                is_generated = excluded.is_generated,
-                minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
-            """,
-            [self.key_version],
-        )
-        cursor.execute(
-            """
-            INSERT INTO members_maskedcontact (profile_id, brand_id, store_id, notice_id, name,
-                phone, email)
-            SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.name, i.phone, i.email
-            FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
-            WHERE i.has_contact
-            ON CONFLICT (profile_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
-                email = excluded.email
-            """
-        )
-        cursor.execute(
-            "INSERT INTO changed_profile "
-            "SELECT profile_id FROM incoming_member WHERE has_contact AND NOT is_new"
-        )
-
 
 def _fingerprint(keys: GroupKeys, text: str) -> bytes:
     return hmac.digest(keys.index, f"contact:{text}".encode(), "sha256")[:16]
@@ -501,32 +401,3 @@ def _fingerprint(keys: GroupKeys, text: str) -> bytes:
 
 def _bytes(value: bytes) -> str:
     return f"\\\\x{value.hex()}"
-
-
-def _read_phone(cell: str) -> str:
-    if not cell.strip():
-        return ""
-    try:
-        return contacts.normalise_phone(cell)
-    except ValueError:
-        return cells.Problem(
-            _("“%(cell)s” is not a phone number.") % {"cell": cells.shortened(cell.strip())}
-        )
-
-
-def _read_email(cell: str) -> str:
-    if not cell.strip():
-        return ""
-    try:
-        return contacts.normalise_email(cell)
-    except ValueError:
-        return cells.Problem(
-            _("“%(cell)s” is not an e-mail address.") % {"cell": cells.shortened(cell.strip())}
-        )
-
-
-def _read_identifier(cell: str) -> str:
-    code = contacts.normalise_code(cell)
-    if len(code) > 64 or not code.isprintable():
-        return cells.Problem(_("The text is too long or holds characters that no number has."))
-    return code

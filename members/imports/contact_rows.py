@@ -1,0 +1,101 @@
+"""Write what a chunk of members brings of identities and contact data, set by set."""
+
+from __future__ import annotations
+
+from django.db.backends.utils import CursorWrapper
+
+from members.staging import stage_query
+
+
+def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
+    """Write identities and links, and note what resolution must look at."""
+    cursor.execute(
+        "INSERT INTO arriving_profile "
+        "SELECT profile_id, person_id, %s FROM incoming_member WHERE is_new",
+        [brand_id],
+    )
+    stage_query(
+        cursor,
+        "incoming_identity",
+        """
+        SELECT i.profile_id, i.person_id, k.kind::varchar AS kind, k.key
+        FROM incoming_member i
+        CROSS JOIN LATERAL (VALUES ('phone', i.phone_key), ('unionid', i.unionid_key),
+            ('card', i.card_key), ('email', i.email_key)) AS k(kind, key)
+        WHERE i.has_contact AND k.key IS NOT NULL
+        """,
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_identity (kind, key, person_id, is_hot)
+        SELECT DISTINCT ON (n.kind, n.key) n.kind, n.key,
+            COALESCE(n.person_id, p.person_id), false
+        FROM incoming_identity n LEFT JOIN members_profile p ON p.id = n.profile_id
+        WHERE NOT EXISTS (
+            SELECT 1 FROM members_identity i WHERE i.kind = n.kind AND i.key = n.key
+        )
+        ORDER BY n.kind, n.key, n.profile_id
+        """
+    )
+    cursor.execute(
+        """
+        WITH added AS (
+            INSERT INTO members_identitylink (profile_id, identity_id)
+            SELECT n.profile_id, i.id FROM incoming_identity n
+            JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
+            ON CONFLICT DO NOTHING
+            RETURNING profile_id, identity_id
+        ), removed AS (
+            DELETE FROM members_identitylink l USING members_identity i, incoming_member m
+            WHERE i.id = l.identity_id AND l.profile_id = m.profile_id
+                AND m.has_contact AND NOT m.is_new
+                AND NOT EXISTS (
+                    SELECT 1 FROM incoming_identity n
+                    WHERE n.profile_id = l.profile_id AND n.kind = i.kind AND n.key = i.key
+                )
+            RETURNING l.profile_id, l.identity_id
+        ), both_ways AS (
+            SELECT * FROM added UNION ALL SELECT * FROM removed
+        ), profiles AS (
+            INSERT INTO touched_profile SELECT DISTINCT profile_id FROM both_ways
+        )
+        INSERT INTO touched_identity SELECT DISTINCT identity_id FROM both_ways
+        """
+    )
+
+
+def write_contacts(cursor: CursorWrapper, key_version: int) -> None:
+    """Write contact data, sealed and masked, of the rows that bring some."""
+    cursor.execute(
+        """
+        INSERT INTO members_contact (profile_id, brand_id, store_id, notice_id, sealed,
+            key_version, fingerprint, phone_key, email_key, card_key, unionid_key,
+            is_generated, minor_until)
+        SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.sealed, %s, i.fingerprint,
+            i.phone_key, i.email_key, i.card_key, i.unionid_key, i.is_generated, i.minor_until
+        FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
+        WHERE i.has_contact
+        ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
+            key_version = excluded.key_version, fingerprint = excluded.fingerprint,
+            phone_key = excluded.phone_key, email_key = excluded.email_key,
+            card_key = excluded.card_key, unionid_key = excluded.unionid_key,
+            is_generated = excluded.is_generated,
+            minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
+        """,
+        [key_version],
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_maskedcontact (profile_id, brand_id, store_id, notice_id, name,
+            phone, email)
+        SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.name, i.phone, i.email
+        FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
+        WHERE i.has_contact
+        ON CONFLICT (profile_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
+            email = excluded.email
+        """
+    )
+    cursor.execute(
+        "INSERT INTO changed_profile "
+        "SELECT profile_id FROM incoming_member WHERE has_contact AND NOT is_new"
+    )
