@@ -74,6 +74,7 @@ def resolve() -> Resolved:
             "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
             "ANALYZE pg_temp.arriving_profile"
         )
+        _mend_statistics(cursor)
         _update_hot(cursor)
         persons = _find_nodes(cursor)
         if persons:
@@ -88,6 +89,22 @@ def resolve() -> Resolved:
         if persons:
             _tidy(cursor)
     return Resolved(persons, moved)
+
+
+def _mend_statistics(cursor: CursorWrapper) -> None:
+    """Analyse what the planner takes for empty though it has pages.
+
+    So it is told of a table that was analysed while all its rows were undone ones. However many
+    come in since, it then expects one, and scans the whole table for each link: as many times as
+    an identity has profiles.
+    """
+    cursor.execute(
+        "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class "
+        "WHERE oid = ANY (%s::regclass[]) AND reltuples = 0 AND relpages > 0",
+        [["members_profile", "members_identity", "members_identitylink"]],
+    )
+    if tables := cursor.fetchone()[0]:
+        cursor.execute(f"ANALYZE {tables}")
 
 
 def _update_hot(cursor: CursorWrapper) -> None:

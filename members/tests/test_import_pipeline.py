@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from members.figures import compare
@@ -345,3 +345,18 @@ def test_memory_stays_bounded_whatever_the_number_of_rows(importer):
     few = peak(20_000, "S")
     assert peak(100_000, "L") < few + 20_000_000
     assert few < 60_000_000
+
+
+def test_a_table_analysed_while_its_rows_were_undone_ones_is_analysed_again(importer, rows_of):
+    """Else the planner scans it once for each row that has a number in common."""
+    lines = "".join(f"T{number},13800001111\n" for number in range(200))
+    sizes = "SELECT reltuples > 0 FROM pg_class WHERE oid = 'members_profile'::regclass"
+    undone = transaction.savepoint()
+    importer.members("member_no,phone\n" + lines)
+    transaction.savepoint_rollback(undone)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE members_profile, members_identity, members_identitylink")
+    assert rows_of(sizes) == [(False,)]
+    importer.members("member_no,phone\n" + lines)
+    importer.members("member_no,phone\n" + lines.replace("T", "U"))
+    assert rows_of(sizes) == [(True,)]
