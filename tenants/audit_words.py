@@ -100,10 +100,11 @@ def changes(label: str, changed: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     for name in sorted(changed, key=lambda name: places.get(name, len(places))):
         before, after = changed[name]
         field = fields.get(name)
-        title = field.verbose_name if field else gettext(name.replace("_", " "))
+        # A field without a name of its own has its English one.
+        title = gettext(str(field.verbose_name) if field else name.replace("_", " "))
         words: dict[Any, Any] = {True: gettext("yes"), False: gettext("no")}
         words.update(field.flatchoices if field else ())
-        rows.append((str(title), _worded(before, words), _worded(after, words)))
+        rows.append((title, _worded(before, words), _worded(after, words)))
     return rows
 
 

@@ -132,6 +132,8 @@ def read_preview(preview: ModePreview, visible: Visible) -> Reading:
         affected=[
             {
                 **row,
+                # Kept in the language of who asked; English is found again in the reader's.
+                "label": _(row["label"]),
                 "brand": names.get(row["brand"], ""),
                 **{
                     name: None if row.get(name) is None else figure(row[name])
