@@ -117,6 +117,11 @@ class Asking:
 NOTHING_ASKED = Asking({})
 
 
+def _in_readers_language(kept: str) -> str:
+    # Kept in the language of who asked; English words are found again in the reader's.
+    return _(kept)
+
+
 def read_preview(preview: ModePreview, visible: Visible) -> Reading:
     """Return a finished preview ready to be shown; samples are read in the viewer's own scope."""
     result = preview.result
@@ -132,8 +137,7 @@ def read_preview(preview: ModePreview, visible: Visible) -> Reading:
         affected=[
             {
                 **row,
-                # Kept in the language of who asked; English is found again in the reader's.
-                "label": _(row["label"]),
+                "label": _in_readers_language(row["label"]),
                 "brand": names.get(row["brand"], ""),
                 **{
                     name: None if row.get(name) is None else figure(row[name])
