@@ -50,7 +50,7 @@ from tenants.models import Grant, Tenant, User
 Seen = tuple[set[int], bool | None]
 SOON = 0.05
 # What the writers wait between two changes, and readers at the most for the next one.
-PAUSE, PATIENCE = 0.01, 0.2
+PAUSE, PATIENCE = 0.01, 1.0
 # How many of the readers a commit wakes: all at once would only wait for each other.
 WOKEN = 6
 # The day's sales of the switching brand, as pages write them.
@@ -298,8 +298,8 @@ class Race:
         client.force_login(self.hq, backend="tenants.backends.GrantBackend")
         return client
 
-    def run(self, readers: int, switches: int, withdrawals: int) -> None:
-        """Let all run at once until both writers are through."""
+    def run(self, readers: int, switches: int, withdrawals: int, *, says: bool = False) -> None:
+        """Let all run at once until both writers are through; SAYS how far they are."""
         ways = self._ways()
         # Threads that wait for each other's turn would let a change take seconds.
         interval = sys.getswitchinterval()
@@ -316,7 +316,11 @@ class Race:
         for thread in [*threads, *writers, worker]:
             thread.start()
         for thread in writers:
-            thread.join()
+            while thread.is_alive():
+                thread.join(20)
+                if says:
+                    names = ("switches", "withdrawals", "reads")
+                    print(*(f"{self.counts[name]:,} {name}" for name in names), flush=True)
         self.stopping.set()
         for thread in [*threads, worker]:
             thread.join(60)

@@ -150,7 +150,7 @@ def test_no_transaction_after_a_switch_or_a_withdrawal_sees_what_it_closed(
         sibling=people["spa"],
         manager=people["bakery"],
     )
-    race.run(READERS, SWITCHES, WITHDRAWALS)
+    race.run(READERS, SWITCHES, WITHDRAWALS, says=bool(SIZE))
     if SIZE:
         print("\n" + "\n".join(race.lines()))
     assert race.faults == []
