@@ -12,11 +12,12 @@ class BrandsConfig(AppConfig):
     def ready(self) -> None:
         """Register the wall's part of every schema, its checks, and every app's panels."""
         from brands import places, services
-        from brands.wall import checks, policies  # noqa: F401
+        from brands.wall import checks, policies, statistics  # noqa: F401
         from tenants import provisioning
         from tenants.places import register_places
 
         provisioning.register_schema_part(policies.statements)
+        provisioning.register_schema_part(statistics.statements)
         provisioning.register_seed(services.seed_group)
         register_places(places.grant_places)
         autodiscover_modules("panels")

@@ -90,3 +90,35 @@ def test_the_managers_filter_reaches_the_index_as_well(tea_scope):
         plan = _plan(sql)
         assert any("Index Cond" in line and "brand_id" in line for line in plan), plan
         assert Order.objects.filter(profile_id=700_000).explain()
+
+
+def test_the_planner_knows_that_a_store_has_one_brand(walled_acme):
+    ids = range(800_000, 800_600)
+    tea, bakery = walled_acme.brands["tea"], walled_acme.brands["bakery"]
+    with connection.cursor() as cursor:
+        wall_rows.insert(cursor, "members_person", [{"id": pk} for pk in ids])
+        # Ten stores, and sixty members of each.
+        rows = [
+            {
+                "id": pk,
+                "person_id": pk,
+                "brand_id": (tea, bakery)[pk % 2],
+                "store_id": 500 + pk % 10,
+                "notice_id": None,
+                "member_no": str(pk),
+            }
+            for pk in ids
+        ]
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        wall_rows.insert(cursor, "members_profile", rows)
+
+        def guessed() -> int:
+            cursor.execute("ANALYZE members_profile")
+            sql = f"SELECT FROM members_profile WHERE brand_id = {tea} AND store_id = 504"
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+            return cursor.fetchone()[0][0]["Plan"]["Plan Rows"]
+
+        assert 50 <= guessed() <= 70
+        cursor.execute("DROP STATISTICS members_profile_place")
+        assert guessed() <= 40
+        cursor.execute("DELETE FROM members_profile WHERE id = ANY(%s)", [list(ids)])
