@@ -16,21 +16,37 @@ from members.keys import GroupKeys
 from members.models import Contact, Identity
 
 # A mainland mobile as people write it: 11 digits from 13 to 19, the country code optional.
-_MAINLAND_MOBILE = re.compile(r"^(?:\+?86)?(1[3-9]\d{9})$")
+_MAINLAND_MOBILE = re.compile(r"^(?:\+?86)?(1[3-9][0-9]{9})\Z")
+# phonenumbers reads letters as keys (1-800-FLOWERS) and drops what follows an x; here both are a
+# slip of the hand, and a number read from one would belong to somebody else.
+_PHONE = re.compile(r"^\+?[0-9]+\Z")
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
-_PUNCTUATION = str.maketrans("", "", " -()\t　")
+# After NFKC, so that full-width forms and unbroken blanks are among them; the last ones are
+# invisible, and come along when a number is copied out of a phone's contacts.
+_PUNCTUATION = str.maketrans(
+    "", "", " \t-().\u2010\u2012\u2013\u2014\u2212\u200b\u200e\u202a\u202c\u202d\ufeff"
+)
+_CHINA = 86
 
 
 def normalise_phone(value: str, region: str = "CN") -> str:
-    """Return a phone number as E.164; raises ValueError where it is none."""
-    compact = unicodedata.normalize("NFKC", value).translate(_PUNCTUATION)
+    """Return a phone number as E.164; raises ValueError where it is none or has an extension."""
+    compact = unicodedata.normalize("NFKC", value).strip().translate(_PUNCTUATION)
+    if not _PHONE.match(compact):
+        raise ValueError("not a phone number")
     if match := _MAINLAND_MOBILE.match(compact):
         return f"+86{match[1]}"
     try:
         number = phonenumbers.parse(compact, region)
     except phonenumbers.NumberParseException as error:
         raise ValueError("not a phone number") from error
-    if not phonenumbers.is_possible_number(number):
+    # Elsewhere new ranges open faster than this library learns of them.
+    is_number = (
+        phonenumbers.is_valid_number
+        if number.country_code == _CHINA
+        else phonenumbers.is_possible_number
+    )
+    if number.extension or not is_number(number):
         raise ValueError("not a phone number")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
