@@ -1,11 +1,13 @@
-"""HQ looks as another role: that role's pages and rows, met with HQ's own, and nothing written."""
+"""HQ looks as another role: that role's pages, the rows that both may read, nothing written."""
 
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.conf import settings
+from django.db import ProgrammingError, connection, transaction
 from django.utils import timezone
 from hypothesis import given
 
@@ -15,9 +17,12 @@ from brands.tests import oracle, wall_rows
 from brands.tests.test_wall_property import SHORT, WORLDS
 from brands.wall import scope
 from brands.wall.meeting import meet
-from brands.wall.visibility import Kind, Sight
+from brands.wall.models import Walled
+from brands.wall.visibility import Kind, KindSets, Sight, Visible
+from brands.words import RANKS
 from config.tests.test_urls_matrix import Objects, _objects_of  # noqa: PLC2701
 from config.tests.url_matrix import GROUP, ROLES
+from members.models import BrandOverlap
 from members.tests.pools import fill
 from tenants import view_as
 from tenants.context import tenant_transaction
@@ -29,24 +34,6 @@ LEAVE = "/view-as/leave/"
 
 
 # --- What both see -------------------------------------------------------------------------------
-
-
-def _can_be_said(world: oracle.World, viewer: oracle.Viewer, hq: oracle.Viewer, kind: str) -> bool:
-    """Say by hand whether one set of brands, stores and notices tells the rows of both apart."""
-    if not hq.contact and kind in {"contact", "masked"}:
-        return True
-    fan_max = {brand for brand, mode in world.modes.items() if mode == "fan_max"}
-    if kind == "metrics":
-        return True
-    if viewer.store is not None:
-        return viewer.store_brand not in fan_max
-    covered = "contact" if kind == "masked" else kind
-    open_sides = viewer.brands & fan_max
-    for_hq = {n for n, said in world.notices.items() if said.group and covered in said.kinds}
-    for_both = {n for n in for_hq if world.notices[n].brands & open_sides}
-    if kind == "contact" or not open_sides or not fan_max - viewer.brands:
-        return True
-    return for_hq == for_both
 
 
 @SHORT
@@ -70,6 +57,7 @@ def test_hq_looking_as_someone_sees_the_rows_that_both_may_read(
         visible = meet(wall_rows.visible_of(world, viewer), wall_rows.visible_of(world, hq))
         assert not visible.write_brands | visible.write_stores
         assert not visible.writes_group
+        shown: set[tuple[int, Kind]] = set()
         with scope.open(visible), connection.cursor() as cursor:
             for model, facts in rows.items():
                 both = wall_rows.expected(world, viewer, model, facts) & wall_rows.expected(
@@ -77,12 +65,96 @@ def test_hq_looking_as_someone_sees_the_rows_that_both_may_read(
                 )
                 by_sql = set(wall_rows.read_facts(cursor, model))
                 by_orm = {wall_rows.key_of(pk) for pk in model.objects.values_list("pk", flat=True)}
-                assert by_sql == by_orm
-                # Never more; and no less where it can be said.
-                assert by_sql <= both, (model, viewer.name, hq.name)
-                kind = str(model.wall.kind) if hasattr(model, "wall") else "group"
-                if kind == "group" or _can_be_said(world, viewer, hq, kind):
-                    assert by_sql == both, (model, viewer.name, hq.name)
+                assert by_sql == both, (model, viewer.name, hq.name)
+                assert by_orm == both, (model, viewer.name, hq.name)
+                if issubclass(model, Walled):
+                    shown |= {(facts[key].brand, model.wall.kind) for key in both}
+        sides = visible.look.role, visible.look.hq
+        for (brand, kind), cell in visible.cells.items():
+            # What pages say is no more than either side's, and nothing is shown of a "nothing".
+            ranks = [RANKS[side.cell(brand, kind).sight] for side in sides]
+            assert RANKS[cell.sight] <= min(ranks)
+            if cell.sight in {Sight.NONE, Sight.AVERAGES}:
+                assert (brand, kind) not in shown
+
+
+def _met(places: wall_rows.Places, mode: str, as_whom: int = 3) -> Visible:
+    """Return what HQ sees that looks as brand tea, or another viewer, all brands in one mode."""
+    world = oracle.World(dict.fromkeys(places.brands.values(), mode))
+    hq, viewer = places.viewers()[0], places.viewers()[as_whom]
+    return meet(wall_rows.visible_of(world, viewer), wall_rows.visible_of(world, hq))
+
+
+def test_figures_about_several_brands_are_shown_where_both_see_each_of_them(walled_acme, rows_of):
+    brands = walled_acme.brands
+    tea, bakery = brands["tea"], brands["bakery"]
+    within = [[tea], [tea, bakery]]
+    with connection.cursor() as cursor:
+        rows = [{"brand_id": tea, "brands": [tea], "within": one} for one in within]
+        wall_rows.insert(cursor, "members_brandoverlap", rows)
+    unit, hq = walled_acme.viewers()[2], walled_acme.viewers()[0]
+    listed = "SELECT within FROM members_brandoverlap WHERE cardinality(within) > 0"
+    for mode, seen in (("member_max", within), ("brand_max", [[tea]])):
+        world = oracle.World({**dict.fromkeys(brands.values(), "member_max"), bakery: mode})
+        sides = [wall_rows.visible_of(world, viewer) for viewer in (unit, hq)]
+        with scope.open(sides[0]):
+            assert sorted(row for (row,) in rows_of(listed)) == within
+        with scope.open(meet(*sides)):
+            assert sorted(row for (row,) in rows_of(listed)) == seen
+            found = BrandOverlap.objects.exclude(within=[]).values_list("within", flat=True)
+            assert sorted(found) == seen
+
+
+def test_a_look_reads_as_a_role_that_may_do_nothing_else(walled_acme, rows_of):
+    with scope.open(_met(walled_acme, "member_max")):
+        assert rows_of("SELECT current_user") == [(settings.LOOK_ROLE,)]
+        assert rows_of("SELECT count(*) FROM members_profile") != [(0,)]
+        for sql in (
+            "INSERT INTO brands_businessunit (code, name) VALUES ('new', 'New')",
+            "UPDATE members_importjob SET state = state",
+            "INSERT INTO members_consententry (brand_id) VALUES (1)",
+            "DELETE FROM public.django_session",
+            "SELECT * FROM members_person",
+        ):
+            with (
+                pytest.raises(ProgrammingError, match="permission denied"),
+                transaction.atomic(),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute(sql)
+
+
+def test_no_scope_inside_a_look_lets_hqs_side_go(walled_acme, rows_of):
+    met = _met(walled_acme, "member_max")
+    alone = [met.look.role, _met(walled_acme, "member_max")]
+    with scope.open(met):
+        for other in alone:
+            with pytest.raises(scope.ScopeRefused, match="met with HQ's"), scope.open(other):
+                pass
+        assert rows_of("SELECT current_user") == [(settings.LOOK_ROLE,)]
+        before = rows_of("SELECT count(*) FROM members_poolmetric")
+        with scope.averaging():
+            assert rows_of("SELECT current_user") == [(settings.LOOK_ROLE,)]
+            brands = rows_of("SELECT DISTINCT brand_id FROM members_poolmetric")
+            assert {brand for (brand,) in brands} == set(walled_acme.brands.values())
+            assert rows_of("SELECT count(*) FROM members_profile") == [(0,)]
+        assert rows_of("SELECT count(*) FROM members_poolmetric") == before
+    # Nothing of it stays behind in the transaction.
+    names = ", ".join(f"current_setting('{name}', true)" for name in scope.LOOK_NAMES)
+    assert set(rows_of(f"SELECT {names}")[0]) == {""}
+
+
+def test_averages_in_a_look_leave_out_what_hq_does_not_see(walled_acme, rows_of):
+    """By the database too: whatever page or list of brands asks for them."""
+    world = oracle.World(dict.fromkeys(walled_acme.brands.values(), "member_max"))
+    closed = oracle.World({**world.modes, walled_acme.brands["spa"]: "brand_max"})
+    tea, hq = walled_acme.viewers()[3], walled_acme.viewers()[0]
+    met = meet(wall_rows.visible_of(world, tea), wall_rows.visible_of(closed, hq))
+    assert walled_acme.brands["spa"] not in met.averaged_brands
+    every = KindSets(all_brands=frozenset(walled_acme.brands.values()))
+    with scope.open(met.with_only({Kind.METRICS: every})):
+        brands = rows_of("SELECT DISTINCT brand_id FROM members_dailymetric WHERE buyers < 10")
+    assert {brand for (brand,) in brands} == met.averaged_brands
 
 
 def test_a_look_is_cached_apart_from_the_role_and_from_hq(in_acme):
@@ -95,6 +167,10 @@ def test_a_look_is_cached_apart_from_the_role_and_from_hq(in_acme):
     brand = places.brands["tea"]
     assert looked_as.cell(brand, Kind.METRICS).sight is Sight.ALL
     assert len({looked_as.digest, role.digest, seen_by.digest}) == 3
+    # Pages may say the same of two looks whose rows differ.
+    other = replace(looked_as, look=replace(looked_as.look, hq=role), _digest=[])
+    assert other.kinds == looked_as.kinds
+    assert other.digest != looked_as.digest
 
 
 # --- The pages -----------------------------------------------------------------------------------
@@ -204,6 +280,25 @@ def test_rows_are_the_roles_own_and_those_alone_that_hq_reads(looking, acme, cas
     assert shown(manager) == (tea, [])
 
 
+def test_looking_as_a_store_shows_those_of_its_members_who_agreed(looking, acme):
+    here = fill(acme, "tea", members=3, orders=1, agreeing=2)
+    there = fill(acme, "tea", members=2, orders=1, agreeing=2, first=10, store="tea-2")
+    with tenant_transaction(acme):
+        mode_change(mode="fan_max", acting_user=None)
+        store = Store.objects.get(code="tea-1").pk
+    client = looking("store_manager", "tea-1")
+    shown = [pk for pk in here + there if client.get(f"/members/{pk}/").status_code == 200]
+    assert shown == here[:2]
+    page = " ".join(client.get("/members/").content.decode().split())
+    assert "Of what this role sees, HQ sees 2 members of 1 brand" in page
+    assert all(f"/members/{pk}/" in page for pk in shown)
+    best = client.get(f"/stores/{store}/panels/top_members/").content.decode()
+    assert [pk for pk in here + there if f"/members/{pk}/" in best] == shown
+    page = client.get(f"/members/{shown[0]}/").content.decode()
+    assert "that both it and HQ see" in page
+    assert "names the recipient and covers this kind of data" in page
+
+
 @pytest.mark.parametrize(
     ("path", "data"),
     [
@@ -292,6 +387,28 @@ def _rewind(client, **kept: object) -> None:
     session = client.session
     session[view_as.SESSION_KEY] = {**session[view_as.SESSION_KEY], **kept}
     session.save()
+
+
+def test_where_the_database_has_no_role_for_it_nobody_looks(looking, cast, visit, settings):
+    client = looking("brand_manager", "tea")
+    settings.LOOK_ROLE = ""
+    answer = client.get("/members/", follow=True).content.decode()
+    assert "not set up here" in answer
+    assert LEAVE not in answer
+    assert _acts()[-1][0] == "view_as.look_end"
+    page = client.get(START).content.decode()
+    assert "not set up here" in page
+    assert 'name="place"' not in page
+    answer = client.post(START, {"role": "brand_manager", "place": "1"}, follow=True)
+    assert "not set up here" in answer.content.decode()
+    assert view_as.SESSION_KEY not in client.session
+
+
+def test_a_look_is_refused_by_the_scope_where_there_is_no_role_for_it(walled_acme, settings):
+    settings.LOOK_ROLE = ""
+    met = _met(walled_acme, "member_max")
+    with pytest.raises(scope.ScopeRefused, match="LOOK_ROLE"), scope.open(met):
+        pass
 
 
 def test_after_its_minutes_the_look_is_over(looking):
