@@ -75,6 +75,11 @@ class Viewer:
     # HQ looks as this viewer, and sees of it only what HQ sees as well.
     is_looked_as: bool = False
 
+    @property
+    def own_brands(self) -> frozenset[int]:
+        """Return the brands whose own affairs the viewer is told: none where HQ only looks on."""
+        return frozenset() if self.is_looked_as else self.brands | self.store_brands
+
 
 @dataclass(frozen=True)
 class NoticeTerms:
