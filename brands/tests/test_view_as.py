@@ -22,7 +22,7 @@ from brands.wall.visibility import Kind, KindSets, Sight, Visible
 from brands.words import RANKS
 from config.tests.test_urls_matrix import Objects, _objects_of  # noqa: PLC2701
 from config.tests.url_matrix import GROUP, ROLES
-from members.models import BrandOverlap
+from members.models import BrandOverlap, Consent, Profile
 from members.tests.pools import fill
 from tenants import view_as
 from tenants.context import tenant_transaction
@@ -297,6 +297,35 @@ def test_looking_as_a_store_shows_those_of_its_members_who_agreed(looking, acme)
     page = client.get(f"/members/{shown[0]}/").content.decode()
     assert "that both it and HQ see" in page
     assert "names the recipient and covers this kind of data" in page
+
+
+def test_how_a_brand_came_to_know_an_answer_is_not_told_to_hq_that_looks_on(
+    looking, acme, cast, visit
+):
+    member = fill(acme, "tea", members=1, orders=0, agreeing=1)[0]
+    with tenant_transaction(acme):
+        mode_change(mode="fan_max", acting_user=None)
+        with scope.bulk(reason="test"):
+            profile = Profile.objects.get(pk=member)
+            given = {"answered_notice_id": profile.notice_id, "is_given": True}
+            Consent.objects.filter(profile=member).delete()
+            Consent.objects.create(
+                profile=profile,
+                person_id=profile.person_id,
+                brand_id=profile.brand_id,
+                store_id=profile.store_id,
+                notice_id=profile.notice_id,
+                channel="paper slip",
+                answered_at=timezone.now(),
+                **given,
+            )
+    clients = visit(cast.brand_manager), visit(cast.group_admin), looking("brand_manager", "tea")
+    for path in (f"/members/{member}/", "/consents/"):
+        pages = [client.get(path).content.decode() for client in clients]
+        assert ["paper slip" in page for page in pages] == [True, False, False], path
+    # One that says so to neither, or to both.
+    pages = [client.get(f"/members/{member}/consents/").content.decode() for client in clients]
+    assert ("paper slip" in pages[2]) is ("paper slip" in pages[1])
 
 
 @pytest.mark.parametrize(
