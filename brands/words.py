@@ -74,10 +74,6 @@ REASONS = {
     Reason.NO_NOTICE: _("No notice in force names this recipient and this kind of data."),
     Reason.NO_GRANT: _("There is no grant for this."),
     Reason.NOT_IN_TOKEN: _("The token may not be used for this kind of data."),
-    Reason.NOT_TOLD_APART: _(
-        "You look as this role, and HQ sees only some of these rows. The wall cannot tell them "
-        "from the others here, so none is shown."
-    ),
 }
 
 # What a link of a chain of reasons is about, by brands.wall.reasons.Step.

@@ -121,6 +121,9 @@ APP_ROLE = env.text("APP_ROLE", urlparse(env.text("DATABASE_URL")).username or "
 # A second role without log-in, a member of which the app role is: scopes that see whole brands
 # only drop to it, and their queries are planned with that much of the wall. "" for none.
 WHOLE_ROLE = env.text("WHOLE_ROLE", "")
+# A third of the same sort that only reads: under it HQ looks as another role, and is shown what
+# both may read. "" for none, and nobody looks.
+LOOK_ROLE = env.text("LOOK_ROLE", "")
 # "postgresql" or "citus": how policies are written (docs/decisions).
 WALL_RENDERING = env.text("WALL_RENDERING", "postgresql")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Sum
 
 from brands import dashboard
 from brands.modes import Mode
-from brands.wall.visibility import FEWEST_AVERAGED, Kind, Reason, Sight, Visible
+from brands.wall.visibility import FEWEST_AVERAGED, Kind, Sight, Visible
 from members import contacts
 from members.keys import group_keys
 from members.models import Consent, Contact, MaskedContact, Order, OrderLine, PoolMetric, Profile
@@ -35,8 +35,6 @@ class Seen:
     is_hq: bool
     # HQ looks as another role: of its rows, those that HQ sees.
     is_look: bool = False
-    # Some of those rows cannot be told from the others, so none of them is shown.
-    is_untold: bool = False
 
 
 def seen(visible: Visible) -> Seen:
@@ -79,9 +77,6 @@ def _seen(visible: Visible) -> Seen:
         averages_only=averaged if averaged >= FEWEST_AVERAGED else 0,
         is_hq=viewer.is_hq,
         is_look=viewer.is_looked_as,
-        is_untold=any(
-            visible.cell(pk, Kind.PROFILE).reason is Reason.NOT_TOLD_APART for pk in visible.modes
-        ),
     )
 
 

@@ -137,7 +137,7 @@ def _where(row: Consent | None, viewer: Viewer) -> str:
         return ""
     to = _("to the group") if row.is_to_group else _("to the brand")
     # How a brand came to know an answer is the brand's.
-    is_own = row.brand_id in viewer.brands | viewer.store_brands
+    is_own = row.brand_id in viewer.own_brands
     return f"{to}, {channel_words(row.channel)}" if row.channel and is_own else to
 
 

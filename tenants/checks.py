@@ -48,7 +48,7 @@ def app_role_is_bound(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Refuse to run when the app role could step over row-level security."""
     found: list[CheckMessage] = []
     with connection.cursor() as cursor:
-        for role in filter(None, (settings.APP_ROLE, settings.WHOLE_ROLE)):
+        for role in filter(None, (settings.APP_ROLE, settings.WHOLE_ROLE, settings.LOOK_ROLE)):
             found += _unbound(cursor, role)
         cursor.execute("SELECT current_user")
         current = cursor.fetchone()[0]

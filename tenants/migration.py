@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
-from tenants.connection import app_roles
+from tenants.connection import app_roles, grant_sql
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 from tenants.provisioning import schema_parts, tenant_models
@@ -55,7 +55,7 @@ def public_privileges() -> list[str]:
         lines.append(f'REVOKE ALL ON public."{table}" FROM {role};')
         if not table.startswith(_OWNERS):
             granted = _PUBLIC.get(table, "SELECT")
-            lines.append(f'GRANT {granted} ON public."{table}" TO {role};')
+            lines += grant_sql(granted, f'public."{table}"')
     return lines
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
@@ -34,12 +36,18 @@ ROLES = (Role.UNIT_MANAGER, Role.BRAND_MANAGER, Role.STORE_MANAGER, Role.GUIDE)
 # The only pages that take a form meanwhile.
 LEFT_OPEN = frozenset({"brands:view_as_leave", "account_logout", "admin:logout", "set_language"})
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# What an installation whose settings name no role for it cannot offer.
+IS_OFF = gettext_lazy(
+    "Looking as another role is not set up here (LOOK_ROLE in the operating guide). You act as "
+    "yourself."
+)
 
 _ENDED: dict[str, Promise] = {
     "time": gettext_lazy("The %(minutes)d minutes are over. You act as yourself again."),
     "engagement": gettext_lazy(
         "The contract that you looked through has ended. You act as yourself again."
     ),
+    "off": IS_OFF,
 }
 
 
@@ -56,6 +64,22 @@ class Looking:
         """Return the minutes left, begun ones counted whole."""
         left = (self.until - timezone.now()).total_seconds()
         return max(1, -int(-left // 60))
+
+
+def is_set_up() -> bool:
+    """Tell whether the settings name the database's role that looks."""
+    return bool(settings.LOOK_ROLE)
+
+
+def is_about_the_session(request: SluiceRequest) -> bool:
+    """Tell whether what is asked for deals with the person's session, and shows no data."""
+    try:
+        match = resolve(request.path_info)
+    except Resolver404:
+        return False
+    if request.method not in SAFE:
+        return match.view_name in LEFT_OPEN
+    return not getattr(match.func, "login_required", True)
 
 
 def begin(
@@ -119,6 +143,8 @@ def current(request: SluiceRequest) -> Looking | None:
         over = "time"
     elif not is_held:
         over = "engagement"
+    elif not is_set_up():
+        over = "off"
     if until is None or over:
         request.session.pop(SESSION_KEY)
         ended(user=request.user, looking=Looking(looked_as, own, until or timezone.now()))

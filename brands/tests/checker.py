@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from django.db import Error, models
 from brands.models.privileges import OWNER_ONLY
 from brands.tests import oracle, wall_rows
 from brands.wall import scope
+from brands.wall.meeting import meet
 from brands.wall.models import GrantWalled, Walled
 from brands.wall.visibility import brand_set
 from tenants.provisioning import tenant_models
@@ -60,7 +62,7 @@ def worlds(places: wall_rows.Places) -> list[oracle.World]:
 
 def role_sql(values: dict[str, str], role: str = "") -> str:
     """Return the statements that make the connection a role, else the app's, with settings."""
-    names = {name: "" for name in scope.SETTING_NAMES} | values
+    names = {name: "" for name in (*scope.SETTING_NAMES, *scope.LOOK_NAMES)} | values
     return "; ".join(
         [f"SET LOCAL {name} = '{value}'" for name, value in names.items()]
         + [f'SET LOCAL ROLE "{role or settings.APP_ROLE}"']
@@ -88,6 +90,7 @@ def wall_violations(
             for viewer in places.viewers():
                 cursor.execute("SET LOCAL ROLE NONE")
                 yield from _reads(cursor, world, viewer, rows)
+        yield from _looks(cursor, places, rows)
         cursor.execute("SET LOCAL ROLE NONE")
         for model in tables:
             if model._meta.db_table in WRITABLE:
@@ -105,13 +108,75 @@ def _of(model: type[models.Model]) -> Callable[..., Iterator[str]]:
     return _grant_writes if issubclass(model, GrantWalled) else _group_writes
 
 
+def look_violations(cursor: Any, tables: Sequence[type[models.Model]]) -> Iterator[str]:
+    """Yield what `wall_violations` yields of looks alone."""
+    places = wall_rows.Places.read(cursor)
+    rows = {model: wall_rows.read_facts(cursor, model) for model in tables}
+    try:
+        yield from _looks(cursor, places, rows)
+        cursor.execute("SET LOCAL ROLE NONE")
+    except (Error, psycopg.Error) as error:
+        yield f"the database refuses: {error}"
+
+
+def _looks(
+    cursor: Any,
+    places: wall_rows.Places,
+    rows: dict[type[models.Model], dict[str, oracle.Row]],
+) -> Iterator[str]:
+    """Look for HQ as others; and as who sees all, for others: then the other side decides.
+
+    There the other side lives in a world of its own, so that no setting can stand for another's.
+    """
+    all_worlds = worlds(places)
+    for world, next_world in zip(all_worlds, [*all_worlds[1:], all_worlds[0]], strict=True):
+        for is_of_brands, viewer, there, by in _pairs(places, world, replace(next_world, k=11)):
+            sides = ((world, viewer), (there, by))
+            visible = meet(*(wall_rows.visible_of(*side) for side in sides))
+            values = scope.setting_values(visible, "acme")
+            cursor.execute(f"SET LOCAL ROLE NONE; {role_sql(values, settings.LOOK_ROLE)}")
+            for model, facts in rows.items():
+                if issubclass(model, Walled) != is_of_brands:
+                    continue
+                one, two = (wall_rows.expected(*side, model, facts) for side in sides)
+                if _keys(cursor, model) != one & two:
+                    name = f"{model._meta.db_table}, {by.name} looks as {viewer.name}"
+                    yield f"{name}, {sorted(world.modes.items())}: not what both see"
+
+
+def _pairs(
+    places: wall_rows.Places, world: oracle.World, other: oracle.World
+) -> Iterator[tuple[bool, oracle.Viewer, oracle.World, oracle.Viewer]]:
+    """Yield whether it is about brands' rows, whom one looks as, and who looks in what world."""
+    named = {viewer.name: viewer for viewer in places.viewers()}
+    everything = oracle.Viewer("all brands", brands=frozenset(places.brands.values()))
+    for name in ("HQ", "analyst", "tea", "store tea-1"):
+        yield True, everything, other, named[name]
+    for name in ("unit", "tea", "store tea-1"):
+        yield True, named[name], world, named["HQ"]
+    # Figures of the group are HQ's alone to see, and what a grant asked for is that grant's.
+    for there in (world, other):
+        yield False, named["HQ"], there, named["HQ"]
+    yield False, named["HQ"], world, named["tea"]
+
+
 def _outside_of_scopes(cursor: Any, model: type[models.Model]) -> Iterator[str]:
     """Look with no settings, and with every row's brand in settings made for another schema."""
     everything = scope.array(range(1, 100))
     foreign = {name: everything for name in scope.SETTING_NAMES if not name.endswith("k")}
     foreign |= {"sluice.schema": "globex", "sluice.k": "0", "sluice.group_set": brand_set(())}
-    for words, values in (("no settings", {}), ("settings of another group", foreign)):
-        for role in (settings.APP_ROLE, settings.WHOLE_ROLE):
+    foreign |= {name: foreign[name.replace("look_", "")] for name in scope.LOOK_NAMES}
+    # Each side of a look without the other: a setting that is missing must close.
+    role_alone = {**foreign, **dict.fromkeys(scope.LOOK_NAMES, ""), "sluice.schema": "acme"}
+    hq_alone = {name: foreign[name] for name in scope.LOOK_NAMES} | {"sluice.schema": "acme"}
+    everyone = (settings.APP_ROLE, settings.WHOLE_ROLE, settings.LOOK_ROLE)
+    for words, values, roles in (
+        ("no settings", {}, everyone),
+        ("settings of another group", foreign, everyone),
+        ("settings of the role alone", role_alone, (settings.LOOK_ROLE,)),
+        ("settings of HQ alone", hq_alone, everyone),
+    ):
+        for role in roles:
             cursor.execute(role_sql(values, role))
             found = len(_keys(cursor, model))
             cursor.execute("SET LOCAL ROLE NONE")
@@ -164,10 +229,15 @@ def _privileges(cursor: Any, tables: Sequence[type[models.Model]]) -> Iterator[s
         "SELECT r, t, p, CASE WHEN p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') "
         "THEN has_any_column_privilege(r, t, p) ELSE has_table_privilege(r, t, p) END "
         "FROM unnest(%s::text[]) r, unnest(%s::text[]) t, unnest(%s::text[]) p",
-        [[settings.APP_ROLE, settings.WHOLE_ROLE], list(declared), list(_PRIVILEGES)],
+        [
+            [settings.APP_ROLE, settings.WHOLE_ROLE, settings.LOOK_ROLE],
+            list(declared),
+            list(_PRIVILEGES),
+        ],
     )
     for role, table, privilege, has in cursor.fetchall():
-        if has != (privilege in declared[table]):
+        wanted = declared[table] & {"SELECT"} if role == settings.LOOK_ROLE else declared[table]
+        if has != (privilege in wanted):
             yield f"{table}: {role} {'has' if has else 'lacks'} {privilege}"
 
 

@@ -1,23 +1,18 @@
-"""HQ looks as another role: that role's pages and rows, met with HQ's own, and nothing written."""
+"""HQ looks as another role: that role's pages, the rows that both may read, nothing written."""
 
 from __future__ import annotations
 
 import datetime as dt
 
 import pytest
-from django.db import connection
 from django.utils import timezone
-from hypothesis import given
 
 from brands.models import Brand, BusinessUnit, Store
 from brands.services import mode_change
-from brands.tests import oracle, wall_rows
-from brands.tests.test_wall_property import SHORT, WORLDS
 from brands.wall import scope
-from brands.wall.meeting import meet
-from brands.wall.visibility import Kind, Sight
 from config.tests.test_urls_matrix import Objects, _objects_of  # noqa: PLC2701
 from config.tests.url_matrix import GROUP, ROLES
+from members.models import Consent, Profile
 from members.tests.pools import fill
 from tenants import view_as
 from tenants.context import tenant_transaction
@@ -26,75 +21,6 @@ from tenants.roles import PERMISSIONS, Role
 
 START = "/view-as/"
 LEAVE = "/view-as/leave/"
-
-
-# --- What both see -------------------------------------------------------------------------------
-
-
-def _can_be_said(world: oracle.World, viewer: oracle.Viewer, hq: oracle.Viewer, kind: str) -> bool:
-    """Say by hand whether one set of brands, stores and notices tells the rows of both apart."""
-    if not hq.contact and kind in {"contact", "masked"}:
-        return True
-    fan_max = {brand for brand, mode in world.modes.items() if mode == "fan_max"}
-    if kind == "metrics":
-        return True
-    if viewer.store is not None:
-        return viewer.store_brand not in fan_max
-    covered = "contact" if kind == "masked" else kind
-    open_sides = viewer.brands & fan_max
-    for_hq = {n for n, said in world.notices.items() if said.group and covered in said.kinds}
-    for_both = {n for n in for_hq if world.notices[n].brands & open_sides}
-    if kind == "contact" or not open_sides or not fan_max - viewer.brands:
-        return True
-    return for_hq == for_both
-
-
-@SHORT
-@given(**WORLDS)
-def test_hq_looking_as_someone_sees_the_rows_that_both_may_read(
-    walled_acme, modes, notices, k, who
-):
-    places = walled_acme
-    world = oracle.World(
-        dict(zip(places.brands.values(), modes, strict=True)),
-        {
-            number: oracle.Notice(group, frozenset(places.brands[b] for b in named), kinds)
-            for number, (group, named, kinds) in notices.items()
-        },
-        k,
-    )
-    viewer = places.viewers()[2 + who % 8]
-    with connection.cursor() as cursor:
-        rows = {model: wall_rows.read_facts(cursor, model) for model in wall_rows.all_models()}
-    for hq in places.viewers()[:2]:
-        visible = meet(wall_rows.visible_of(world, viewer), wall_rows.visible_of(world, hq))
-        assert not visible.write_brands | visible.write_stores
-        assert not visible.writes_group
-        with scope.open(visible), connection.cursor() as cursor:
-            for model, facts in rows.items():
-                both = wall_rows.expected(world, viewer, model, facts) & wall_rows.expected(
-                    world, hq, model, facts
-                )
-                by_sql = set(wall_rows.read_facts(cursor, model))
-                by_orm = {wall_rows.key_of(pk) for pk in model.objects.values_list("pk", flat=True)}
-                assert by_sql == by_orm
-                # Never more; and no less where it can be said.
-                assert by_sql <= both, (model, viewer.name, hq.name)
-                kind = str(model.wall.kind) if hasattr(model, "wall") else "group"
-                if kind == "group" or _can_be_said(world, viewer, hq, kind):
-                    assert by_sql == both, (model, viewer.name, hq.name)
-
-
-def test_a_look_is_cached_apart_from_the_role_and_from_hq(in_acme):
-    with connection.cursor() as cursor:
-        places = wall_rows.Places.read(cursor)
-    world = oracle.World(dict.fromkeys(places.brands.values(), "member_max"))
-    hq, tea = places.viewers()[0], places.viewers()[3]
-    role, seen_by = wall_rows.visible_of(world, tea), wall_rows.visible_of(world, hq)
-    looked_as = meet(role, seen_by)
-    brand = places.brands["tea"]
-    assert looked_as.cell(brand, Kind.METRICS).sight is Sight.ALL
-    assert len({looked_as.digest, role.digest, seen_by.digest}) == 3
 
 
 # --- The pages -----------------------------------------------------------------------------------
@@ -204,6 +130,54 @@ def test_rows_are_the_roles_own_and_those_alone_that_hq_reads(looking, acme, cas
     assert shown(manager) == (tea, [])
 
 
+def test_looking_as_a_store_shows_those_of_its_members_who_agreed(looking, acme):
+    here = fill(acme, "tea", members=3, orders=1, agreeing=2)
+    there = fill(acme, "tea", members=2, orders=1, agreeing=2, first=10, store="tea-2")
+    with tenant_transaction(acme):
+        mode_change(mode="fan_max", acting_user=None)
+        store = Store.objects.get(code="tea-1").pk
+    client = looking("store_manager", "tea-1")
+    shown = [pk for pk in here + there if client.get(f"/members/{pk}/").status_code == 200]
+    assert shown == here[:2]
+    page = " ".join(client.get("/members/").content.decode().split())
+    assert "Of what this role sees, HQ sees 2 members of 1 brand" in page
+    assert all(f"/members/{pk}/" in page for pk in shown)
+    best = client.get(f"/stores/{store}/panels/top_members/").content.decode()
+    assert [pk for pk in here + there if f"/members/{pk}/" in best] == shown
+    page = client.get(f"/members/{shown[0]}/").content.decode()
+    assert "that both it and HQ see" in page
+    assert "names the recipient and covers this kind of data" in page
+
+
+def test_how_a_brand_came_to_know_an_answer_is_not_told_to_hq_that_looks_on(
+    looking, acme, cast, visit
+):
+    member = fill(acme, "tea", members=1, orders=0, agreeing=1)[0]
+    with tenant_transaction(acme):
+        mode_change(mode="fan_max", acting_user=None)
+        with scope.bulk(reason="test"):
+            profile = Profile.objects.get(pk=member)
+            given = {"answered_notice_id": profile.notice_id, "is_given": True}
+            Consent.objects.filter(profile=member).delete()
+            Consent.objects.create(
+                profile=profile,
+                person_id=profile.person_id,
+                brand_id=profile.brand_id,
+                store_id=profile.store_id,
+                notice_id=profile.notice_id,
+                channel="paper slip",
+                answered_at=timezone.now(),
+                **given,
+            )
+    clients = visit(cast.brand_manager), visit(cast.group_admin), looking("brand_manager", "tea")
+    for path in (f"/members/{member}/", "/consents/"):
+        pages = [client.get(path).content.decode() for client in clients]
+        assert ["paper slip" in page for page in pages] == [True, False, False], path
+    # One that says so to neither, or to both.
+    pages = [client.get(f"/members/{member}/consents/").content.decode() for client in clients]
+    assert ("paper slip" in pages[2]) is ("paper slip" in pages[1])
+
+
 @pytest.mark.parametrize(
     ("path", "data"),
     [
@@ -292,6 +266,21 @@ def _rewind(client, **kept: object) -> None:
     session = client.session
     session[view_as.SESSION_KEY] = {**session[view_as.SESSION_KEY], **kept}
     session.save()
+
+
+def test_where_the_database_has_no_role_for_it_nobody_looks(looking, cast, visit, settings):
+    client = looking("brand_manager", "tea")
+    settings.LOOK_ROLE = ""
+    answer = client.get("/members/", follow=True).content.decode()
+    assert "not set up here" in answer
+    assert LEAVE not in answer
+    assert _acts()[-1][0] == "view_as.look_end"
+    page = client.get(START).content.decode()
+    assert "not set up here" in page
+    assert 'name="place"' not in page
+    answer = client.post(START, {"role": "brand_manager", "place": "1"}, follow=True)
+    assert "not set up here" in answer.content.decode()
+    assert view_as.SESSION_KEY not in client.session
 
 
 def test_after_its_minutes_the_look_is_over(looking):

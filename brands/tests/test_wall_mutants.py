@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -14,13 +14,14 @@ from django.conf import settings
 from django.db import connection
 
 from brands.tests import wall_rows
-from brands.tests.checker import WRITABLE, wall_violations
+from brands.tests.checker import WRITABLE, look_violations, wall_violations
 from brands.wall import catalogue
 from brands.wall.models import GrantWalled, GroupWalled, Walled
-from brands.wall.policies import Policy, policies, schema_policy
+from brands.wall.policies import Policy, policies, readers, schema_policy
+from brands.wall.scope import LOOK_PREFIX
 from brands.wall.visibility import brand_set
 
-APP, WHOLE = settings.APP_ROLE, settings.WHOLE_ROLE
+APP, WHOLE, LOOK = settings.APP_ROLE, settings.WHOLE_ROLE, settings.LOOK_ROLE
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Mutant:
     model: type
     what: str
     sql: str
+    # Whether it is told by looks alone: they are then tried first.
+    is_of_looks: bool = False
 
     def __str__(self) -> str:
         return f"{self.model._meta.db_table}: {self.what}"
@@ -100,10 +103,11 @@ def _mutants(model: type) -> Iterator[Mutant]:
     read = next(policy.using for policy in policies(model) if policy.name == "sluice_read")
     for what, broken in _rules(read, model):
         assert broken != read, f"{table}: {what} changes nothing"
-        policy = Policy("sluice_read", "SELECT", using=broken, role=_reader(model))
+        policy = Policy("sluice_read", "SELECT", using=broken, roles=_readers(model))
         yield Mutant(model, what, policy.sql(table))
     if issubclass(model, Walled):
         yield from _whole_mutants(model, table)
+    yield from _look_mutants(model, table)
     yield Mutant(model, "security off", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
     yield Mutant(model, "no policy to read", f"DROP POLICY sluice_read ON {table}")
     yield Mutant(model, "a policy more", f"CREATE POLICY extra ON {table} FOR SELECT USING (true)")
@@ -129,8 +133,8 @@ def _mutants(model: type) -> Iterator[Mutant]:
         yield from _writing_mutants(model, table)
 
 
-def _reader(model: type) -> str:
-    return APP if issubclass(model, Walled) else ""
+def _readers(model: type) -> tuple[str, ...]:
+    return readers() if issubclass(model, Walled) else ()
 
 
 def _whole_mutants(model: type, table: str) -> Iterator[Mutant]:
@@ -145,11 +149,58 @@ def _whole_mutants(model: type, table: str) -> Iterator[Mutant]:
         ("another kind's brands", rule.replace(f"{kind}_all", f"{other}_all")),
     ):
         assert broken != rule, f"{table}: {what} changes nothing"
-        policy = Policy("sluice_read_whole", "SELECT", using=broken, role=WHOLE)
+        policy = Policy("sluice_read_whole", "SELECT", using=broken, roles=(WHOLE,))
         yield Mutant(model, f"whole brands, {what}", policy.sql(table))
     yield Mutant(model, "no policy of whole brands", f"DROP POLICY sluice_read_whole ON {table}")
-    swapped = Policy("sluice_read_whole", "SELECT", using=rule, role="pg_monitor").sql(table)
+    swapped = Policy("sluice_read_whole", "SELECT", using=rule, roles=("pg_monitor",)).sql(table)
     yield Mutant(model, "whole brands for another role", swapped)
+
+
+def _look_mutants(model: type, table: str) -> Iterator[Mutant]:
+    """Yield broken versions of what holds a look to the rows that HQ sees as well."""
+    policy = next(one for one in policies(model) if one.name == "sluice_look")
+    rule = policy.using
+    rules = {
+        "USING true": "true",
+        "nothing passes": "false",
+        "the role's settings": rule.replace(LOOK_PREFIX, "sluice."),
+        "either side": f"{rule} OR {rule.replace(LOOK_PREFIX, 'sluice.')}",
+    }
+    if issubclass(model, GroupWalled):
+        rules["any set of brands"] = f"current_setting('{LOOK_PREFIX}group_set', true) <> ''"
+    elif issubclass(model, GrantWalled):
+        rules["any grant's"] = f"current_setting('{LOOK_PREFIX}grants', true) <> '{{}}'"
+    else:
+        rules |= _look_rules(model, rule)
+    broken = {what: replace(policy, using=text) for what, text in rules.items()}
+    broken["one of two ways"] = replace(policy, is_restrictive=False)
+    broken["for another role"] = replace(policy, roles=("pg_monitor",))
+    for what, one in broken.items():
+        assert one != policy, f"{table}: {what} changes nothing"
+        yield Mutant(model, f"look, {what}", one.sql(table), is_of_looks=True)
+    loose = replace(policy, using=f"coalesce({rule}, true)")
+    yield Mutant(model, "look, open without settings", loose.sql(table))
+    yield Mutant(model, "look, no policy", f"DROP POLICY sluice_look ON {table}", is_of_looks=True)
+    yield Mutant(model, "look, no SELECT", f"REVOKE SELECT ON {table} FROM {LOOK}")
+    yield Mutant(model, "look, may write", f"GRANT INSERT ON {table} TO {LOOK}")
+
+
+def _look_rules(model: type[Walled], rule: str) -> dict[str, str]:
+    kind = model.wall.kind
+    other = "profile" if kind in {"contact", "masked"} else "contact"
+    found = {
+        "store in the place of brand": rule.replace("brand_id =", "store_id ="),
+        "another kind's": rule.replace(f"{kind}_", f"{other}_"),
+        "own rows are gone": rule.replace(f"{kind}_all", f"{kind}_nothing"),
+        "own stores of any brand": _without(rule, "AND brand_id", "look_store_brands"),
+    }
+    if kind != "metrics":
+        found["consent ignored"] = _without(rule, "AND notice_id", f"look_{kind}_notices")
+    if model.wall.counted:
+        found["the role's k"] = rule.replace(f"{LOOK_PREFIX}k", "sluice.k")
+        found["small cells shown"] = rule.replace(f"{model.wall.counted} >=", "0 <=")
+        found["stores of a closed brand shown"] = rule.replace("AND store_id IS NULL", "")
+    return found
 
 
 def _checks(model: type) -> Iterator[tuple[str, str]]:
@@ -204,6 +255,8 @@ _ALWAYS = {
     "a policy more",
     "no tie to the schema",
     "tied to another",
+    "look, USING true",
+    "look, no policy",
     "GRANT DELETE",
     "GRANT to all",
 }
@@ -218,7 +271,8 @@ def _killed(
     for mutant in broken:
         # A look ends as another role, or in an error.
         cursor.execute("SAVEPOINT look")
-        seen[mutant] = next(wall_violations(cursor, [mutant.model]), "")
+        tells = look_violations if mutant.is_of_looks else wall_violations
+        seen[mutant] = next(tells(cursor, [mutant.model]), "")
         cursor.execute("ROLLBACK TO SAVEPOINT look; RELEASE SAVEPOINT look")
     said = catalogue.differences(cursor, ["acme"], declared)
     cursor.execute("ROLLBACK TO SAVEPOINT broken; RELEASE SAVEPOINT broken")
@@ -312,15 +366,18 @@ ROLES_BROKEN = (
     "REVOKE {app} FROM {owner}; GRANT {owner} TO {app}",
     "ALTER ROLE {whole} BYPASSRLS",
     "REVOKE {app} FROM {owner}; GRANT {owner} TO {whole}",
+    "ALTER ROLE {look} BYPASSRLS",
+    "REVOKE {app} FROM {owner}; GRANT {owner} TO {look}",
 )
 OWNERS_BROKEN = (
     "ALTER TABLE {table} OWNER TO {app}",
     "ALTER TABLE {table} OWNER TO {whole}",
+    "ALTER TABLE {table} OWNER TO {look}",
 )
 
 
 def test_a_role_that_steps_over_the_wall_is_told_by_every_table(db, superuser):
-    names = {"app": APP, "owner": connection.settings_dict["USER"], "whole": WHOLE}
+    names = {"app": APP, "owner": connection.settings_dict["USER"], "whole": WHOLE, "look": LOOK}
     broken = [(sql.format(**names), wall_rows.all_models()) for sql in ROLES_BROKEN]
     broken += [
         (sql.format(table=model._meta.db_table, **names), [model])

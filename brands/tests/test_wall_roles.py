@@ -1,4 +1,4 @@
-"""Scopes of whole brands drop to a role that sees no more than that, and less than the app role."""
+"""Roles that a scope drops to beside the app's own: neither sees a row that it does not."""
 
 from __future__ import annotations
 
@@ -53,20 +53,23 @@ def test_under_any_settings_the_narrower_role_sees_no_row_that_the_app_role_does
 ):
     """Every setting names everything, which no scope does: the worst that raw SQL could set."""
     everything = scope.array(range(1, 2000))
-    values = {name: everything for name in scope.SETTING_NAMES} | {
+    values = {name: everything for name in (*scope.SETTING_NAMES, *scope.LOOK_NAMES)} | {
         "sluice.schema": "acme",
         "sluice.k": "0",
+        f"{scope.LOOK_PREFIX}k": "0",
     }
     listed = f'SELECT {wall_rows.key_sql(model)} FROM "{model._meta.db_table}"'
     kind = model.wall.kind
     for left_out in ("", f"sluice.{kind}_all", f"sluice.{kind}_stores"):
         found = {}
-        for role in (settings.APP_ROLE, settings.WHOLE_ROLE):
+        for role in (settings.APP_ROLE, settings.WHOLE_ROLE, settings.LOOK_ROLE):
             with connection.cursor() as cursor:
                 given = values | ({left_out: ""} if left_out else {})
                 cursor.execute(f"SET LOCAL ROLE NONE; {role_sql(given, role)}")
             found[role] = set(rows_of(listed))
         assert found[settings.WHOLE_ROLE] <= found[settings.APP_ROLE]
+        # HQ's side lets everything pass here, so that the role's is left: the app role's rule.
+        assert found[settings.LOOK_ROLE] == found[settings.APP_ROLE]
         # Without the list of whole brands there is nothing left for it to see.
         assert bool(found[settings.WHOLE_ROLE]) == (not left_out.endswith("_all"))
 

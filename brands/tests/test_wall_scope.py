@@ -168,7 +168,8 @@ def test_an_inner_scope_gives_the_outer_one_back(tea, cast, seeing, rows_of):
 def test_a_scope_that_fails_gives_the_outer_one_back(tea, cast, seeing, rows_of, failure):
     def fail() -> None:
         if failure is IntegrityError:
-            rows_of("INSERT INTO brands_brand (code, name) VALUES (NULL, NULL) RETURNING 1")
+            # A row that the wall lets pass, and that lacks what it must have.
+            rows_of(f"INSERT INTO members_importjob (brand_id) VALUES ({tea.pk}) RETURNING 1")
         raise failure
 
     with seeing(cast.group_admin):

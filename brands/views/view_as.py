@@ -43,11 +43,15 @@ def look(request: GroupRequest) -> HttpResponse:
         "store_roles": [Role.STORE_MANAGER, Role.GUIDE],
         "engagements": list(view_as.engagements_now(request.tenant)),
         "minutes": view_as.MINUTES,
+        "off": "" if view_as.is_set_up() else view_as.IS_OFF,
     }
     return render(request, "brands/view_as.html", context)
 
 
 def _begin(request: GroupRequest) -> HttpResponse:
+    if not view_as.is_set_up():
+        messages.error(request, view_as.IS_OFF)
+        return redirect("brands:view_as")
     form = LookForm(request.POST)
     wish = None
     if form.is_valid():

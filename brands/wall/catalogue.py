@@ -138,11 +138,13 @@ def differences(
 def role_differences(cursor: Any) -> list[str]:
     """Return, in words, every way by which the app role could step around the wall.
 
-    The role for whole brands is held to the same, and is the only one that the app role may be.
+    The roles for whole brands and for looks are held to the same, and are the only ones that the
+    app role may be.
     """
-    found = _role_differences(cursor, settings.APP_ROLE, {settings.WHOLE_ROLE})
-    if settings.WHOLE_ROLE:
-        found += _role_differences(cursor, settings.WHOLE_ROLE, set())
+    first, *narrower = _roles()
+    found = _role_differences(cursor, first, set(narrower))
+    for role in narrower:
+        found += _role_differences(cursor, role, set())
     return found
 
 
@@ -172,7 +174,7 @@ def _role_differences(cursor: Any, role: str, allowed: set[str]) -> list[str]:
 
 
 def _roles() -> list[str]:
-    return [role for role in (settings.APP_ROLE, settings.WHOLE_ROLE) if role]
+    return [role for role in (settings.APP_ROLE, settings.WHOLE_ROLE, settings.LOOK_ROLE) if role]
 
 
 def _schema_differences(cursor: Any, schema_names: list[str]) -> list[str]:
@@ -206,6 +208,8 @@ def _relation_differences(cursor: Any, schema_names: list[str]) -> list[str]:
         if owner == role:
             found.append(f"{name} belongs to {role}.")
         expected = declared.get(table, set()) if kind in "rp" else set()
+        if role == settings.LOOK_ROLE:
+            expected = expected & {"SELECT"}
         if set(granted) != expected:
             found.append(f"{name}: {role} has {sorted(granted)}, declared is {sorted(expected)}.")
         if by_column:

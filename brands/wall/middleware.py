@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
@@ -36,7 +37,17 @@ class ScopeMiddleware:
             request.visible = visible_for_request(request, k=request.tenant.k)
             if request.api_token is not None:
                 request.visible = narrowed(request.visible, request.api_token.actions)
+            reads_only = request.looking is not None
+            if reads_only and view_as.is_about_the_session(request):
+                # Left, logged out, or the language chosen: what is written is the person's own, and
+                # nothing of the group's is shown.
+                reads_only = False
+                request.visible = replace(request.visible.with_only({}), cells={}, look=None)
             with scope.open(request.visible):
+                if reads_only:
+                    # The role that looks may only read; this says so before any table is asked.
+                    with connection.cursor() as cursor:
+                        cursor.execute("SET LOCAL transaction_read_only = on")
                 response = self.get_response(request)
                 if response.streaming and not getattr(response, "file_to_stream", None):
                     raise scope.ScopeRefused(
@@ -55,17 +66,6 @@ class ScopeMiddleware:
             if failed:
                 transaction.set_rollback(True)
         return response
-
-    def process_view(
-        self, request: SluiceRequest, view: Callable, args: tuple, kwargs: dict
-    ) -> None:
-        """Let a page write nothing, whatever it is made of, while HQ looks as another role."""
-        if request.visible is None or request.looking is None:
-            return
-        # Logging in or out writes the session, which is the person's own.
-        if getattr(view, "login_required", True) and request.method in view_as.SAFE:
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL transaction_read_only = on")
 
     def process_exception(self, request: GroupRequest, exception: Exception) -> None:
         """Note that the view failed, so that nothing it wrote is kept."""

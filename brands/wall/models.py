@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from brands.models import Brand, Notice, Store
 from brands.wall import scope
-from brands.wall.visibility import Kind
+from brands.wall.visibility import Kind, Visible
 
 
 @dataclass(frozen=True)
@@ -170,9 +170,11 @@ class GroupWalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type:
         opened = scope.current()
         if opened.visible is None:
             return queryset
-        if opened.visible.group_without is None:
-            return queryset.none()
-        return queryset.filter(brand_set=opened.visible.group_set)
+        for side in opened.visible.sides:
+            if side.group_without is None:
+                return queryset.none()
+            queryset = queryset.filter(brand_set=side.group_set)
+        return queryset
 
 
 class GroupWalled(models.Model):
@@ -209,9 +211,9 @@ class GrantWalledManager(models.Manager.from_queryset(WalledQuerySet)):  # type:
         """Return the rows that the open scope shows."""
         queryset = super().get_queryset()
         opened = scope.current()
-        if opened.visible is None:
-            return queryset
-        return queryset.filter(grant_id__in=opened.visible.viewer.grants)
+        for side in opened.visible.sides if opened.visible else ():
+            queryset = queryset.filter(grant_id__in=side.viewer.grants)
+        return queryset
 
 
 class GrantWalled(models.Model):
@@ -234,19 +236,24 @@ class GrantWalled(models.Model):
 
 def visible_rows(model: type[Walled], opened: scope.Scope) -> Q:
     """Return the filter that says in the ORM what the table's policy says in the database."""
-    if opened.visible is None:
-        return Q()
-    sets = opened.visible.kinds[model.wall.kind]
+    rows = Q()
+    for side in opened.visible.sides if opened.visible else ():
+        rows &= _rows_of(model, side)
+    return rows
+
+
+def _rows_of(model: type[Walled], visible: Visible) -> Q:
+    sets = visible.kinds[model.wall.kind]
     rows = Q(brand_id__in=sets.all_brands)
     if sets.stores:
-        rows |= Q(brand_id__in=opened.visible.viewer.store_brands, store_id__in=sets.stores)
+        rows |= Q(brand_id__in=visible.viewer.store_brands, store_id__in=sets.stores)
     if sets.consented_brands:
         rows |= Q(brand_id__in=sets.consented_brands, notice_id__in=sets.notices)
     if model.wall.counted and sets.suppressed_brands:
         rows |= Q(
             brand_id__in=sets.suppressed_brands,
             store_id=None,
-            **{f"{model.wall.counted}__gte": opened.visible.k},
+            **{f"{model.wall.counted}__gte": visible.k},
         )
     if model.wall.within:
         rows &= Q(**{f"{model.wall.within}__contained_by": sorted(sets.all_brands)})

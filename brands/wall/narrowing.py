@@ -29,6 +29,8 @@ _NEEDED_FOR: dict[Kind, frozenset[TokenAction]] = {
 
 def narrowed(visible: Visible, actions: Collection[str]) -> Visible:
     """Return what VISIBLE shows of the kinds that these actions need, and nothing beside them."""
+    if visible.look is not None:
+        raise ValueError("Nobody looks as another role by a token.")
     kept = {kind for kind in Kind if any(action in actions for action in _NEEDED_FOR[kind])}
     writes = TokenAction.WRITE_CONSENTS in actions
     closed = Cell(Sight.NONE, Reason.NOT_IN_TOKEN)

@@ -10,8 +10,9 @@ from django.db import models
 
 from brands.models import HQ_OR_BRAND, OWNER_ONLY
 from brands.wall.models import GrantWalled, GroupWalled, Walled, all_walled_models
+from brands.wall.scope import LOOK_PREFIX
 from brands.wall.visibility import Kind
-from tenants.connection import app_roles
+from tenants.connection import app_roles, grant_sql
 from tenants.provisioning import tenant_models
 
 # Plain PostgreSQL evaluates a scalar sub-select once per query, a bare setting once per row.
@@ -23,7 +24,7 @@ Rendering = Literal["postgresql", "citus"]
 class Policy:
     """Be one policy: its name, its command, its two expressions and the role it is for.
 
-    A restrictive policy must hold beside the others; of the others one is enough. Without a role
+    A restrictive policy must hold beside the others; of the others one is enough. Without roles
     it is for every role.
     """
 
@@ -32,14 +33,14 @@ class Policy:
     using: str = ""
     check: str = ""
     is_restrictive: bool = False
-    role: str = ""
+    roles: tuple[str, ...] = ()
 
     def sql(self, table: str) -> str:
         """Return the statements that put this policy in the place of an older one."""
         kind = "RESTRICTIVE" if self.is_restrictive else "PERMISSIVE"
         parts = [f"CREATE POLICY {self.name} ON {table} AS {kind} FOR {self.command}"]
-        if self.role:
-            parts.append(f'TO "{self.role}"')
+        if self.roles:
+            parts.append("TO " + ", ".join(f'"{role}"' for role in self.roles))
         if self.using:
             parts.append(f"USING ({self.using})")
         if self.check:
@@ -131,6 +132,19 @@ def grant_rule(rendering: Rendering = "postgresql") -> str:
     return f"grant_id = ANY {_ids('grants', rendering)}"
 
 
+def look_rule(read: str) -> str:
+    """Return a rule of reading under the settings of HQ's side of a look.
+
+    None of them set, it shows nothing: an empty setting is null, and so is what compares with it.
+    """
+    return read.replace("'sluice.", f"'{LOOK_PREFIX}")
+
+
+def readers() -> tuple[str, ...]:
+    """Return the roles for which the whole rule of reading is: the app's, and that of looks."""
+    return tuple(role for role in (settings.APP_ROLE, settings.LOOK_ROLE) if role)
+
+
 def guard_rule(model: type[models.Model], rendering: Rendering = "postgresql") -> str:
     """Return the condition under which an open table that not everybody writes is written.
 
@@ -181,16 +195,27 @@ def policies(model: type[models.Model], rendering: Rendering = "postgresql") -> 
     found = [Policy("sluice_read", "SELECT", using=read)]
     if settings.WHOLE_ROLE and issubclass(model, Walled):
         # A query is planned with every part of the rule, needed or not: who sees whole brands is
-        # spared the others. Neither role has the other's policy.
+        # spared the others. Neither has the other's policy.
         found = [
-            Policy("sluice_read", "SELECT", using=read, role=settings.APP_ROLE),
+            Policy("sluice_read", "SELECT", using=read, roles=readers()),
             Policy(
                 "sluice_read_whole",
                 "SELECT",
                 using=whole_rule(model, rendering),
-                role=settings.WHOLE_ROLE,
+                roles=(settings.WHOLE_ROLE,),
             ),
         ]
+    if settings.LOOK_ROLE:
+        # Beside the role's rule, HQ's own: whatever else is there, no row passes without it.
+        found.append(
+            Policy(
+                "sluice_look",
+                "SELECT",
+                using=look_rule(read),
+                is_restrictive=True,
+                roles=(settings.LOOK_ROLE,),
+            )
+        )
     granted = privileges(model)
     if "INSERT" in granted:
         found.append(Policy("sluice_insert", "INSERT", check=write))
@@ -217,11 +242,12 @@ def model_statements(model: type[models.Model], rendering: Rendering = "postgres
     roles = app_roles()
     lines = [f"REVOKE ALL ON {table} FROM {roles};"]
     if granted := privileges(model):
-        lines.append(f"GRANT {granted} ON {table} TO {roles};")
+        lines += grant_sql(granted, table)
     if found := policies(model, rendering):
         lines.append(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;")
-        # Where it is left from a time when the settings named the role.
+        # Where they are left from a time when the settings named their roles.
         lines.append(f"DROP POLICY IF EXISTS sluice_read_whole ON {table};")
+        lines.append(f"DROP POLICY IF EXISTS sluice_look ON {table};")
         lines += [policy.sql(table) for policy in found]
     return lines
 
@@ -250,7 +276,7 @@ def rendering_set() -> Rendering:
 
 def statements() -> list[str]:
     """Return every statement that walls a group's schema, for the current search path."""
-    lines = [f'GRANT SELECT ON "django_migrations" TO {app_roles()};']
+    lines = grant_sql("SELECT", '"django_migrations"')
     for model in tenant_models():
         lines += model_statements(model, rendering_set())
     lines.append(schema_statement(rendering_set()))

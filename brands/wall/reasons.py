@@ -34,7 +34,6 @@ _BY_MODE = frozenset(
         Reason.SIBLING_MEMBER_MAX,
         Reason.SIBLING_BRAND_MAX,
         Reason.NO_NOTICE,
-        Reason.NOT_TOLD_APART,
     }
 )
 _OF_BOTH_MODES = frozenset(

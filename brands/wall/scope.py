@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
@@ -78,43 +78,52 @@ def array(ids: Iterable[int]) -> str:
 
 
 def setting_values(visible: Visible, schema_name: str) -> dict[str, str]:
-    """Return every setting that the policies read, by name."""
+    """Return every setting that the policies read, by name; those of HQ's side for a look alone."""
+    first, *others = visible.sides
     # Numbers of brands mean something in one schema only: the sets are void in every other.
-    values: dict[str, str] = {"sluice.schema": schema_name}
-    for kind in Kind:
-        sets = visible.kinds[kind]
-        values[f"sluice.{kind}_all"] = array(sets.all_brands)
-        values[f"sluice.{kind}_stores"] = array(sets.stores)
-        values[f"sluice.{kind}_consented"] = array(sets.consented_brands)
-        values[f"sluice.{kind}_notices"] = array(sets.notices)
-    values["sluice.metrics_suppressed"] = array(visible.kinds[Kind.METRICS].suppressed_brands)
-    values["sluice.group_set"] = visible.group_set
+    values: dict[str, str] = {"sluice.schema": schema_name, **_read_values(first, "sluice.")}
     values["sluice.write_group"] = visible.group_set if visible.writes_group else ""
-    values["sluice.k"] = str(int(visible.k))
-    values["sluice.grants"] = array(visible.viewer.grants)
-    values["sluice.store_brands"] = array(visible.viewer.store_brands)
     values["sluice.write_brands"] = array(visible.write_brands)
     values["sluice.write_stores"] = array(visible.write_stores)
+    for hq in others:
+        values |= _read_values(hq, LOOK_PREFIX)
     return values
 
 
-SETTING_NAMES = tuple(
-    ["sluice.schema"]
-    + [
-        f"sluice.{kind}_{part}"
-        for kind in Kind
-        for part in ("all", "stores", "consented", "notices")
-    ]
-    + [
-        "sluice.metrics_suppressed",
-        "sluice.group_set",
-        "sluice.write_group",
-        "sluice.k",
-        "sluice.grants",
-        "sluice.store_brands",
-        "sluice.write_brands",
-        "sluice.write_stores",
-    ]
+def _read_values(visible: Visible, prefix: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for kind in Kind:
+        sets = visible.kinds[kind]
+        values[f"{prefix}{kind}_all"] = array(sets.all_brands)
+        values[f"{prefix}{kind}_stores"] = array(sets.stores)
+        values[f"{prefix}{kind}_consented"] = array(sets.consented_brands)
+        values[f"{prefix}{kind}_notices"] = array(sets.notices)
+    values[f"{prefix}metrics_suppressed"] = array(visible.kinds[Kind.METRICS].suppressed_brands)
+    values[f"{prefix}group_set"] = visible.group_set
+    values[f"{prefix}k"] = str(int(visible.k))
+    values[f"{prefix}grants"] = array(visible.viewer.grants)
+    values[f"{prefix}store_brands"] = array(visible.viewer.store_brands)
+    return values
+
+
+def _read_names(prefix: str) -> tuple[str, ...]:
+    parts = ("all", "stores", "consented", "notices")
+    others = ("metrics_suppressed", "group_set", "k", "grants", "store_brands")
+    return (
+        *(f"{prefix}{kind}_{part}" for kind in Kind for part in parts),
+        *(f"{prefix}{name}" for name in others),
+    )
+
+
+# What HQ's side of a look is set under, beside the role's under the usual names.
+LOOK_PREFIX = "sluice.look_"
+LOOK_NAMES = _read_names(LOOK_PREFIX)
+SETTING_NAMES = (
+    "sluice.schema",
+    *_read_names("sluice."),
+    "sluice.write_group",
+    "sluice.write_brands",
+    "sluice.write_stores",
 )
 
 
@@ -128,6 +137,10 @@ def _values(scope: Scope | None) -> dict[str, str]:
 def _role(scope: Scope | None) -> str:
     if scope is None or scope.visible is None:
         return ""
+    if scope.visible.look is not None:
+        if not settings.LOOK_ROLE:
+            raise ScopeRefused("Nobody looks as another role here: LOOK_ROLE names no role.")
+        return settings.LOOK_ROLE
     if settings.WHOLE_ROLE and scope.visible.is_whole:
         return settings.WHOLE_ROLE
     return settings.APP_ROLE
@@ -138,9 +151,12 @@ def _apply(scope: Scope | None, *, after: Scope | None = None) -> None:
     values, role = _values(scope), _role(scope)
     if after is not None:
         before = _values(after)
-        values = {name: value for name, value in values.items() if value != before[name]}
+        # A look's settings are emptied behind it.
+        values = dict.fromkeys(before, "") | values
+        values = {name: value for name, value in values.items() if value != before.get(name, "")}
     statements = [f"SET LOCAL {name} = '{value}'" for name, value in values.items()]
-    if connection.settings_dict["USER"] != settings.APP_ROLE or settings.WHOLE_ROLE:
+    is_one_role = not (settings.WHOLE_ROLE or settings.LOOK_ROLE)
+    if connection.settings_dict["USER"] != settings.APP_ROLE or not is_one_role:
         statements.append(f'SET LOCAL ROLE "{role}"' if role else "SET LOCAL ROLE NONE")
     if statements:
         with connection.cursor() as cursor:
@@ -166,7 +182,14 @@ def _opened(scope: Scope) -> Iterator[Scope]:
 
 @contextmanager
 def open(visible: Visible) -> Iterator[Scope]:  # noqa: A001 - read as scope.open
-    """Let the block see what VISIBLE says and nothing else, as the app role."""
+    """Let the block see what VISIBLE says and nothing else, as the app role.
+
+    A look is seen as the role that only reads, and no other scope opens inside it.
+    """
+    outer = _current.get()
+    look = outer.visible.look if outer is not None and outer.visible is not None else None
+    if look is not None and (visible.look is None or visible.look.hq is not look.hq):
+        raise ScopeRefused("Inside a look every scope is met with HQ's: this one is not.")
     with _opened(Scope(visible, connection.schema_name)) as scope:
         yield scope
 
@@ -201,17 +224,5 @@ def averaging() -> Iterator[Scope]:
     unknown = averaged - visible.kinds[Kind.METRICS].all_brands
     if len(averaged) < FEWEST_AVERAGED or len(unknown) < 2:
         averaged = frozenset()
-    kinds = {kind: KindSets() for kind in Kind}
-    kinds[Kind.METRICS] = KindSets(all_brands=averaged)
-    with open(
-        replace(
-            visible,
-            kinds=kinds,
-            write_brands=frozenset(),
-            write_stores=frozenset(),
-            writes_group=False,
-            group_without=None,
-            _digest=[],
-        )
-    ) as scope:
+    with open(visible.with_only({Kind.METRICS: KindSets(all_brands=averaged)})) as scope:
         yield scope

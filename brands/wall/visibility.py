@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from brands.modes import Mode
@@ -54,8 +54,6 @@ class Reason(StrEnum):
     NO_GRANT = "no_grant"
     # Only for a program that acts under a token (brands.wall.narrowing).
     NOT_IN_TOKEN = "not_in_token"  # noqa: S105 - a word, no password
-    # Only where HQ looks as someone else (brands.wall.meeting).
-    NOT_TOLD_APART = "not_told_apart"
 
 
 @dataclass(frozen=True)
@@ -76,6 +74,11 @@ class Viewer:
     grants: frozenset[int] = frozenset()
     # HQ looks as this viewer, and sees of it only what HQ sees as well.
     is_looked_as: bool = False
+
+    @property
+    def own_brands(self) -> frozenset[int]:
+        """Return the brands whose own affairs the viewer is told: none where HQ only looks on."""
+        return frozenset() if self.is_looked_as else self.brands | self.store_brands
 
 
 @dataclass(frozen=True)
@@ -114,8 +117,20 @@ class KindSets:
 
 
 @dataclass(frozen=True)
+class Look:
+    """Be the two answers that meet where HQ looks as someone: the role's, and HQ's own."""
+
+    role: Visible
+    hq: Visible
+
+
+@dataclass(frozen=True)
 class Visible:
-    """Be the whole answer for one viewer: the table's cells and the sets made of them."""
+    """Be the whole answer for one viewer: the table's cells and the sets made of them.
+
+    Where HQ looks as this viewer, cells and sets are what pages may say of both; which rows are
+    shown is decided row by row, by the two answers of the look.
+    """
 
     viewer: Viewer
     modes: Mapping[int, Mode]
@@ -130,6 +145,7 @@ class Visible:
     # of them; None where no figure of the group may be read.
     group_without: frozenset[int] | None = None
     k: int = 10
+    look: Look | None = None
     _digest: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def cell(self, brand_id: int, kind: Kind) -> Cell:
@@ -140,6 +156,29 @@ class Visible:
     def group_set(self) -> str:
         """Name the brands that figures of the group leave out; "" where none may be read."""
         return "" if self.group_without is None else brand_set(self.group_without)
+
+    @property
+    def sides(self) -> tuple[Visible, ...]:
+        """Return the answers that a row must pass, each of them: this one, or a look's two."""
+        return (self,) if self.look is None else (self.look.role, self.look.hq)
+
+    def with_only(self, kinds: Mapping[Kind, KindSets]) -> Visible:
+        """Return this answer with these sets to read by, and nothing else to read or to write.
+
+        Of a look it is the role's side that they replace: HQ's still has to agree.
+        """
+        look = self.look
+        return replace(
+            self,
+            viewer=replace(self.viewer, grants=frozenset()),
+            kinds={kind: kinds.get(kind, KindSets()) for kind in Kind},
+            write_brands=frozenset(),
+            write_stores=frozenset(),
+            writes_group=False,
+            group_without=None,
+            look=replace(look, role=look.role.with_only(kinds)) if look else None,
+            _digest=[],
+        )
 
     @property
     def is_whole(self) -> bool:
@@ -177,6 +216,8 @@ class Visible:
                         ]
                     )
                 )
+            if self.look is not None:
+                parts += [side.digest for side in self.sides]
             self._digest.append(hashlib.sha256("|".join(parts).encode()).hexdigest()[:20])
         return self._digest[0]
 
@@ -279,7 +320,7 @@ def visibility(
         for brand_id in modes
         for kind in Kind
     }
-    kinds = {kind: _sets(kind, viewer, cells) for kind in Kind}
+    kinds = {kind: sets_of(kind, viewer, cells) for kind in Kind}
     averaged = frozenset(
         brand_id for brand_id, mode in modes.items() if mode is not Mode.BRAND_MAX and viewer.brands
     )
@@ -298,7 +339,8 @@ def visibility(
     )
 
 
-def _sets(kind: Kind, viewer: Viewer, cells: Mapping[tuple[int, Kind], Cell]) -> KindSets:
+def sets_of(kind: Kind, viewer: Viewer, cells: Mapping[tuple[int, Kind], Cell]) -> KindSets:
+    """Return the sets that the cells of one kind come to."""
     by_sight: dict[Sight, set[int]] = {sight: set() for sight in Sight}
     notices: set[int] = set()
     for (brand_id, cell_kind), cell in cells.items():

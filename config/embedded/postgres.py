@@ -22,12 +22,16 @@ from config.embedded.processes import (
 
 DATABASE = "sluice"
 OWNER, APP, SUPERUSER = "sluice_owner", "sluice_app", "postgres"
-# Read by settings as WHOLE_ROLE. The app role may become it, and sees the less for it.
-WHOLE = "sluice_whole"
-_WHOLE_ROLE = (
-    f"CREATE ROLE {WHOLE} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE",
-    f"GRANT {WHOLE} TO {APP} WITH INHERIT FALSE, SET TRUE",
-)
+# Read by settings as WHOLE_ROLE and LOOK_ROLE. The app role may become either, and sees the less
+# for it.
+WHOLE, LOOK = "sluice_whole", "sluice_look"
+_MORE_ROLES = {
+    role: (
+        f"CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE",
+        f"GRANT {role} TO {APP} WITH INHERIT FALSE, SET TRUE",
+    )
+    for role in (WHOLE, LOOK)
+}
 # Fast shutdown, then immediate (recovers from its log at the next start).
 STOP_STEPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 5.0))
 _START_SECONDS = 120
@@ -163,7 +167,7 @@ class Postgres:
             f"PASSWORD '{app_password}'",
             # The owner may become the app role, and gains nothing from it otherwise.
             f"GRANT {APP} TO {OWNER} WITH INHERIT FALSE, SET TRUE",
-            *_WHOLE_ROLE,
+            *(statement for made in _MORE_ROLES.values() for statement in made),
             f"CREATE DATABASE {DATABASE} OWNER {OWNER}",
             f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC",
             f"GRANT CONNECT ON DATABASE {DATABASE} TO {APP}",
@@ -173,11 +177,14 @@ class Postgres:
             statements.append(f"ALTER ROLE {SUPERUSER} PASSWORD '{owner_password}'")
         self._single(data, *statements)
 
-    def add_whole_role(self) -> None:
-        """Give a cluster of before this role the role; nothing else of it changes."""
-        there = f"SELECT FROM pg_roles WHERE rolname = '{WHOLE}'"
-        make = "; ".join(_WHOLE_ROLE)
-        self._single(self.data, f"DO $$BEGIN IF NOT EXISTS ({there}) THEN {make}; END IF; END$$")
+    def add_roles(self) -> None:
+        """Give a cluster of before these roles those it lacks; nothing else of it changes."""
+        for role, statements in _MORE_ROLES.items():
+            there = f"SELECT FROM pg_roles WHERE rolname = '{role}'"
+            make = "; ".join(statements)
+            self._single(
+                self.data, f"DO $$BEGIN IF NOT EXISTS ({there}) THEN {make}; END IF; END$$"
+            )
 
     def _single(self, data: Path, *statements: str) -> None:
         # Single-user mode: no port is open, and the superuser has no password to log in with.

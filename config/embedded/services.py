@@ -5,7 +5,7 @@ from urllib.parse import urlparse
 
 from config.embedded import EmbeddedError
 from config.embedded.folder import VarFolder, clear_errors, free_port
-from config.embedded.postgres import APP, OWNER, SUPERUSER, WHOLE, Postgres
+from config.embedded.postgres import APP, LOOK, OWNER, SUPERUSER, WHOLE, Postgres
 from config.embedded.valkey import Valkey
 
 # Whoever sets all of these brings services of their own.
@@ -44,8 +44,8 @@ class Services:
         )
         self.valkey.prepare()
         before = self.folder.values()
-        if self.done == "kept" and "WHOLE_ROLE" not in before:
-            self.postgres.add_whole_role()
+        if self.done == "kept" and not {"WHOLE_ROLE", "LOOK_ROLE"} <= before.keys():
+            self.postgres.add_roles()
         for _ in range(_PORT_TRIES):
             port = free_port(_port_of(before.get("DATABASE_URL")))
             if self.postgres.start(port, detached=detached):
@@ -66,6 +66,7 @@ class Services:
             "BROKER_URL": self.valkey.url(keys["VALKEY_PASSWORD"], valkey_port, 0),
             "CACHE_URL": self.valkey.url(keys["VALKEY_PASSWORD"], valkey_port, 1),
             "WHOLE_ROLE": WHOLE,
+            "LOOK_ROLE": LOOK,
         }
         if self.postgres.for_tests:
             address = self.postgres.url(SUPERUSER, keys["OWNER_PASSWORD"], port)

@@ -51,7 +51,7 @@ def consents(request: GroupRequest) -> HttpResponse:
         "chart": days_chart(_("Agree"), agreeing),
         "sees_answers": sees_answers,
         # How a brand came to know an answer is the brand's.
-        "own_brands": visible.viewer.brands | visible.viewer.store_brands,
+        "own_brands": visible.viewer.own_brands,
         "answers": list(
             Consent.objects.select_related("profile", "brand", "answered_notice").order_by("-pk")[
                 :_ANSWERS_SHOWN

@@ -90,7 +90,7 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
             else None
         ),
         # How a brand came to know an answer is the brand's.
-        "is_own": profile.brand_id in visible.viewer.brands | visible.viewer.store_brands,
+        "is_own": profile.brand_id in visible.viewer.own_brands,
         "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,

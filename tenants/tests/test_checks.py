@@ -25,7 +25,7 @@ def test_the_roles_as_they_are_pass(db):
     ("role", "ids"),
     [("no_such_role", {"sluice.E001"}), ("owner", {"sluice.E003"})],
 )
-@pytest.mark.parametrize("setting", ["APP_ROLE", "WHOLE_ROLE"])
+@pytest.mark.parametrize("setting", ["APP_ROLE", "WHOLE_ROLE", "LOOK_ROLE"])
 def test_an_app_role_that_is_missing_or_owns_tables_is_refused(db, settings, setting, role, ids):
     setattr(settings, setting, connection.settings_dict["USER"] if role == "owner" else role)
     assert _found() == ids

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from django.conf import settings
 
@@ -20,16 +22,26 @@ DELETED_BY_THE_WEB = {
 @pytest.fixture(params=["APP_ROLE", "WHOLE_ROLE"])
 def may(request, db, rows_of) -> dict[str, set[str]]:
     """Return public table → what the role may do with it that a scope drops to."""
+    return _acts(rows_of, getattr(settings, request.param) or settings.APP_ROLE)
+
+
+def _acts(rows_of: Callable[..., list[tuple]], role: str) -> dict[str, set[str]]:
     rows = rows_of(
         "SELECT c.relname, a FROM pg_class c, unnest(%s::text[]) a "
         "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') "
         "AND has_table_privilege(%s, c.oid, a)",
-        [list(ACTS), getattr(settings, request.param) or settings.APP_ROLE],
+        [list(ACTS), role],
     )
     found: dict[str, set[str]] = {}
     for table, act in rows:
         found.setdefault(table, set()).add(act)
     return found
+
+
+def test_a_look_reads_what_the_web_reads_and_writes_nothing(db, rows_of):
+    by_web = _acts(rows_of, settings.APP_ROLE)
+    by_look = _acts(rows_of, settings.LOOK_ROLE)
+    assert by_look == {table: {"SELECT"} for table, acts in by_web.items() if "SELECT" in acts}
 
 
 def test_nothing_but_sessions_and_the_like_is_taken_away_by_the_web(may):
