@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account import app_settings
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import ResetPasswordForm
+from allauth.account.utils import user_pk_to_url_str
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from tenants.models import Grant, User
@@ -29,6 +32,25 @@ def send_password_link(*, request: HttpRequest, user: User) -> None:
     form = ResetPasswordForm({"email": user.email})
     if form.is_valid():
         form.save(request)
+
+
+def password_link(*, user: User | None) -> str:
+    """Return the address on the platform's site that lets a person set a password, once.
+
+    It is what `send_password_link` sends; for nobody, the address where one asks for it.
+    """
+    if user is None:
+        path = reverse("account_reset_password", urlconf=settings.PLATFORM_URLCONF)
+    else:
+        path = reverse(
+            "account_reset_password_from_key",
+            urlconf=settings.PLATFORM_URLCONF,
+            kwargs={
+                "uidb36": user_pk_to_url_str(user),
+                "key": app_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user),
+            },
+        )
+    return f"{'https' if settings.HTTPS else 'http'}://{settings.PLATFORM_HOST}{path}"
 
 
 def grant_needs_second_factor(grant: Grant) -> bool:

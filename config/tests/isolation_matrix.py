@@ -82,8 +82,10 @@ tenants.tasks.refill_spares | none: empty schemas
 """),
     "command": _rows("""
 catalogues | none: translations
+createsuperuser | none: refuses, and says which command there is
 demo | none: invented people
 figures | HERE::test_what_commands_print_names_no_member
+first_operator | tenants/tests/test_first_operator.py::test_a_second_operator_is_made_only_when_asked_for
 import_consents | HERE::test_what_commands_print_names_no_member
 import_members | HERE::test_what_commands_print_names_no_member
 import_orders | HERE::test_what_commands_print_names_no_member
