@@ -43,13 +43,17 @@ lint: .venv ## Check style and format
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
+# Every step runs, whatever the one before said; the last line names those that failed.
 check: .venv ## Check the system, migrations, translations, types and layers
-	$(WITH_SERVICES) --scratch -- sh -exc ' \
-		DEMO=0 $(PY) manage.py check --deploy --fail-level WARNING; \
-		$(PY) manage.py makemigrations --check --dry-run; \
-		$(PY) manage.py catalogues --check; \
-		$(PY) -m mypy'
-	$(PY) -m pytest config/tests/test_layers.py
+	@failed=; $(PY) -m pytest config/tests/test_layers.py || failed=" layers"; \
+	FAILED="$$failed" exec $(WITH_SERVICES) --scratch -- sh -c ' \
+		step() { name=$$1; shift; echo "+ $$*"; "$$@" || FAILED="$$FAILED $$name"; }; \
+		step system env DEMO=0 $(PY) manage.py check --deploy --fail-level WARNING; \
+		step migrations $(PY) manage.py makemigrations --check --dry-run; \
+		step translations $(PY) manage.py catalogues --check; \
+		step types $(PY) -m mypy; \
+		if [ -n "$$FAILED" ]; then echo "Failed:$$FAILED. Everything else is in order." >&2; \
+		exit 1; fi'
 
 mutants: .venv ## Break the wall of every table in every way and show what told it
 	@exec $(PY) -m pytest brands/tests/test_wall_mutants.py -s $(ARGS)
