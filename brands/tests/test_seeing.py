@@ -145,7 +145,6 @@ def test_hq_asks_about_any_two_and_a_brand_about_its_own_side(cast, visit):
         (hq, "bakery", "spa", 200),
         (tea, "bakery", "tea", 200),
         (tea, "tea", "bakery", 200),
-        (tea, "bakery", "spa", 404),
         (hq, "nobody", "spa", 404),
         (hq, "bakery", "nothing", 404),
     ):
@@ -154,8 +153,18 @@ def test_hq_asks_about_any_two_and_a_brand_about_its_own_side(cast, visit):
         if status == 200:
             assert "s-chain" in answer.content.decode()
     assert tea.get("/visibility/?who=hq&of=tea&kind=contact").status_code == 200
-    assert tea.get("/visibility/?who=analyst&of=spa&kind=contact").status_code == 404
     assert hq.get("/visibility/?who=hq&of=tea&kind=secrets").status_code == 404
+
+
+@pytest.mark.parametrize("pair", ["who=brand:bakery&of=spa", "who=analyst&of=spa", "who=hq&of=spa"])
+def test_a_brand_that_asks_about_two_others_is_told_what_it_may_ask(cast, visit, pair):
+    """The page offers whoever looks and whose data apart, so that such a pair is easily chosen."""
+    page = visit(cast.brand_manager).get(f"/visibility/?{pair}&kind=contact")
+    assert page.status_code == 200
+    assert "You may ask about your own side" in page.content.decode()
+    assert "s-chain" not in page.content.decode()
+    assert page.context["answer"] is page.context["then"] is None
+    assert "s-chain" in visit(cast.group_admin).get(f"/visibility/?{pair}&kind=contact").text
 
 
 def test_one_s_own_answer_names_grant_and_contract(cast, visit):

@@ -29,8 +29,11 @@ def visibility(request: GroupRequest) -> HttpResponse:
     everyone = _everyone(request, held)
     chosen = _chosen_brand(request, brands, own)
     answer = then = None
+    may_ask = True
     draft = _draft(request)
     if who := request.GET.get("who"):
+        may_ask = _may_ask(request, chosen, everyone.get(who))
+    if who and may_ask:
         answer = _answer(request, held, chosen, everyone.get(who))
         if draft is not None and draft.is_open:
             after = supposed(held, draft)
@@ -55,6 +58,7 @@ def visibility(request: GroupRequest) -> HttpResponse:
         "asked_who": request.GET.get("who", ME),
         "asked_kind": request.GET.get("kind", Kind.PROFILE.value),
         "answer": answer,
+        "may_ask": may_ask,
         "draft": draft,
         "then": then,
         "party": everyone.get(request.GET.get("who", "")),
@@ -105,14 +109,10 @@ def _answer(
     *,
     is_today: bool = True,
 ) -> Answer:
-    """Return the answer that is asked for: of one's own side, or for HQ of any two."""
+    """Return the answer that is asked for."""
     kinds = {kind.value: kind for kind in Kind}
     kind = kinds.get(request.GET.get("kind", ""))
-    reader = request.visible.viewer
     if brand is None or party is None or kind is None:
-        raise Http404
-    if not (reader.is_hq or brand.pk in reader.brands or _is_own(party, reader)):
-        # What two others see of each other is between them and HQ.
         raise Http404
     is_me = party.key == ME and is_today
     return explain(
@@ -120,10 +120,19 @@ def _answer(
         brand_id=brand.pk,
         kind=kind,
         facts=held,
-        reader=reader,
+        reader=request.visible.viewer,
         cell=request.visible.cell(brand.pk, kind) if is_me else None,
         grant=request.grant if is_me else None,
     )
+
+
+def _may_ask(request: GroupRequest, brand: Brand | None, party: Party | None) -> bool:
+    """Tell whether an answer is about one's own side; HQ asks about any two."""
+    reader = request.visible.viewer
+    if brand is None or party is None:
+        raise Http404
+    # What two others see of each other is between them and HQ.
+    return reader.is_hq or brand.pk in reader.brands or _is_own(party, reader)
 
 
 def _is_own(party: Party, reader: Viewer) -> bool:
