@@ -35,6 +35,22 @@ def test_buttons_that_act_are_shown_to_the_role_and_not_to_who_looks_as_it(
     assert offered not in page.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/exports/new/", 200), ("/imports/new/", 404), ("/admin/brands/store/import/", 404)],
+)
+def test_the_address_of_a_page_that_acts_answers_a_look_in_words(cast, visit, acme, path, status):
+    with tenant_transaction(acme):
+        tea = Brand.objects.get(code="tea").pk
+    words = "You are looking as someone else: nothing can be changed and no file is given out."
+    looking = visit(cast.group_admin)
+    assert words not in looking.get("/imports/none/").content.decode()
+    looking.post("/view-as/", {"role": "brand_manager", "place": tea, "engagement": ""})
+    page = looking.get(path)
+    assert page.status_code == status
+    assert words in page.content.decode()
+
+
 def test_a_look_holds_every_permission_of_its_role_and_may_use_those_of_reading(cast, acme):
     user = cast.brand_manager
     assert all(user.has_perm(one) for one in PERMISSIONS[Role.BRAND_MANAGER])
