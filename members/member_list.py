@@ -87,6 +87,20 @@ class MemberFilter(forms.Form):
         # The stores of all brands are too many for one list: the brand is chosen first.
         if is_store or not (has_one_brand or data.get("brand")):
             del fields["store"]
+        self._shared = brand_ids | visible.viewer.store_brands
+
+    def closed_brand(self) -> str:
+        """Return the name of the brand asked for where its members are not seen, else nothing.
+
+        A kept address outlives the mode it was made in.
+        """
+        code = self.data.get("brand", "").replace("\0", "")
+        if not code or self.cleaned_data.get("brand") is not None:
+            return ""
+        if Brand.objects.filter(pk__in=self._shared, code=code).exists():
+            return ""
+        brand = Brand.objects.filter(code=code).first()
+        return brand.name if brand else code[:40]
 
 
 @dataclass(frozen=True)

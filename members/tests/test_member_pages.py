@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from brands.models import Brand
+from brands.models import Brand, Store
 from brands.modes import Mode
+from brands.services import mode_change
 from brands.wall import scope
 from members.imports.services import import_create, import_run
 from members.models import Profile
@@ -116,6 +117,32 @@ def test_filters_stand_in_the_address_and_bad_ones_are_left_out(acme, pools, cas
     assert response.status_code == 200
     assert len(_listed(response)) == 2
     assert "left out" in response.content.decode()
+
+
+@pytest.mark.parametrize("person", ["brand_manager", "group_admin"])
+def test_a_kept_address_of_a_brand_that_closed_since_is_answered_in_words(
+    acme, pools, cast, visit, person
+):
+    """Whether the choice of brands is still on the page (HQ) or has gone with it (one brand)."""
+    client = visit(getattr(cast, person))
+    words = "“Bakery” shares no members with you now"
+    asked = {"brand": "bakery", "ordered": "yes"}
+    with tenant_transaction(acme):
+        mode_change(mode=Mode.FAN_MAX, acting_user=None)
+        store = Store.objects.get(code="bakery-1").pk
+    open_page = client.get("/members/", asked)
+    assert {number.split("-")[0] for number in _listed(open_page)} == {"BAKERY"}
+    assert words not in open_page.content.decode()
+    with tenant_transaction(acme):
+        mode_change(mode=Mode.BRAND_MAX, brand=Brand.objects.get(code="bakery"), acting_user=None)
+    for more in ({}, {"store": store}):
+        page = client.get("/members/", asked | more)
+        assert words in page.content.decode()
+        assert "could not be read" not in page.content.decode()
+        assert {number.split("-")[0] for number in _listed(page)} == {"TEA"}
+    text = client.get("/members/", {"brand": "nothing", "since": "x"}).content.decode()
+    assert "“nothing” shares no members" in text
+    assert "could not be read" in text
 
 
 def test_no_parameter_breaks_a_page(pools, cast, visit):

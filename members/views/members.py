@@ -21,8 +21,15 @@ def members(request: GroupRequest) -> HttpResponse:
     """List the members that the wall shows, fifty at a time; the address holds the state."""
     form = member_list.MemberFilter(request.GET, visible=request.visible)
     asked = form.cleaned_data if form.is_valid() else {}
-    if form.errors:
+    unread = set(form.errors)
+    if closed := form.closed_brand():
+        # With its stores: those are chosen among the stores of the brand.
+        unread -= {"brand", "store"}
+        text = _("“%(brand)s” shares no members with you now. That filter was left out.")
+        messages.warning(request, text % {"brand": closed})
+    if unread:
         messages.warning(request, _("Some filters could not be read and were left out."))
+    if form.errors:
         asked = form.cleaned_data
     page = member_list.page_of(
         member_list.members_asked(asked, visible=request.visible),
