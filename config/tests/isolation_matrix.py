@@ -108,7 +108,8 @@ config/embedded/valkey.py:Valkey.start | none: Valkey's log names no key and no 
 config/serving.py:collect_static | none: the product's own pictures and styles
 members/exports/files.py:create | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
-members/imports/uploads.py:keep_upload | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
+members/imports/uploads.py:_create | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
+members/imports/uploads.py:keep_file | members/tests/test_import_upkeep.py::test_a_file_on_another_disk_is_copied_and_stays_too
 members/imports/files.py:opened | members/tests/test_import_upkeep.py::test_rejected_rows_wait_a_month_to_be_mended
 members/views/exports.py:export_file | members/tests/test_exports.py::test_after_a_switch_the_file_is_gone_and_asking_again_gives_what_may_be_seen
 members/views/imports.py:import_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
@@ -134,6 +135,9 @@ brands/admin/spreadsheets.py: An import of %s failed after its preview: %s | LOG
 brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/exports/files.py: export %s of %s names a file that is not its own | none: a job's number and its group's name
+members/imports/pipeline.py: import %s of %s names a file that is not its own | none: a job's number and its group's name
+members/imports/upkeep.py: import %s of %s names a file that is not its own | none: a job's number and its group's name
 members/imports/pipeline.py: import %s of %s goes on in another worker | none: the numbers of a job and its group's name
 tenants/context.py: in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 tenants/audit_checks.py: audit: the chain of group %s does not fit. %s | none: the numbers of a group and an event

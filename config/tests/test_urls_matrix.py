@@ -171,8 +171,9 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
                 file_name="m.csv",
                 path="m.csv",
                 rows_rejected=1,
-                rejected_path="rejected.csv",
             )
+            job.rejected_path = f"imports/{tenant.schema_name}/rejected-{job.pk}.csv"
+            job.save(update_fields=["rejected_path"])
             rejected = Path(settings.MEDIA_ROOT) / job.rejected_path
             rejected.parent.mkdir(parents=True, exist_ok=True)
             rejected.write_text("line,phone\n2,13800001111\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import secrets
 from dataclasses import dataclass, field
 from typing import IO, Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from brands.wall.visibility import Visible
-from members import member_list
+from members import folders, member_list
 from members.exports import files, services
 from members.exports.errors import ExportOutdated, ExportRefused
 from members.exports.rows import Columns, Written, by_brand, written
@@ -103,18 +102,18 @@ def export_run(*, tenant: Tenant, job_id: UUID, grant_id: int) -> ExportJob:
     job = _begin(tenant, job_id, grant_id)
     if job.state != ExportJob.State.RUNNING:
         return job
-    path = job.path
+    schema_name = tenant.schema_name
     try:
         with (
-            files.create(files.file_of(path)) as out,
-            files.create(files.marks_of(path)) as marks,
+            files.create(files.file_of(job, schema_name)) as out,
+            files.create(files.marks_of(job, schema_name)) as marks,
         ):
             run = _Run(tenant, job, out, marks)
             while run.chunk() == CHUNK_ROWS:
                 pass
         _finish(tenant, job)
     except Overtaken:
-        files.remove(path)
+        files.remove(files.files_of(job, schema_name))
     except ExportRefused as refusal:
         is_outdated = isinstance(refusal, ExportOutdated)
         state = ExportJob.State.OUTDATED if is_outdated else ExportJob.State.FAILED
@@ -136,10 +135,10 @@ def _begin(tenant: Tenant, job_id: UUID, grant_id: int) -> ExportJob:
         job = ExportJob.objects.select_for_update().get(pk=job_id)
         if not job.is_waiting:
             return job
-        left = job.path
+        left = files.files_of(job, tenant.schema_name)
         job.state = ExportJob.State.RUNNING
         # A run that was killed may not be dead: each has a file of its own.
-        job.path = f"exports/{tenant.schema_name}/{secrets.token_hex(16)}.csv"
+        job.path = folders.fresh_path("exports", tenant.schema_name, job.grant_id)
         job.started_at = timezone.now()
         job.rows = job.rows_total = job.rows_of_others = 0
         job.brands = {}
@@ -156,7 +155,7 @@ def _finish(tenant: Tenant, job: ExportJob) -> None:
         if locked.path != job.path or locked.state != ExportJob.State.RUNNING:
             raise Overtaken
         locked.state = ExportJob.State.DONE
-        locked.size = files.file_of(locked.path).stat().st_size
+        locked.size = files.file_of(locked, tenant.schema_name).stat().st_size
         locked.finished_at = timezone.now()
         locked.deletes_at = locked.finished_at + services.KEPT
         locked.save()
@@ -177,7 +176,7 @@ def _give_up(tenant: Tenant, job: ExportJob, state: str, error: str) -> None:
         ExportJob.objects.filter(pk=job.pk, path=job.path, state=ExportJob.State.RUNNING).update(
             state=state, error=error, path="", finished_at=timezone.now()
         )
-    files.remove(job.path)
+    files.remove(files.files_of(job, tenant.schema_name))
 
 
 def members_counted(filters: dict[str, str], visible: Visible) -> tuple[int, bool]:

@@ -115,11 +115,11 @@ def export_cancel(*, job: ExportJob, acting_user: User) -> ExportJob:
 
 def _end(job: ExportJob, state: str, error: str) -> None:
     """Take a job's file away; what was asked and what came of it stay."""
-    path = job.path
+    paths = files.files_of(job, connection.schema_name)
     job.state, job.error, job.path = state, error, ""
     job.finished_at = job.finished_at or timezone.now()
     job.save(update_fields=["state", "error", "path", "finished_at"])
-    transaction.on_commit(lambda: files.remove(path), robust=True)
+    transaction.on_commit(lambda: files.remove(paths), robust=True)
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def export_check(*, job: ExportJob, visible: Visible, acting_user: User) -> Hand
     if reason := outdated(locked, visible):
         _end(locked, ExportJob.State.OUTDATED, reason)
         raise ExportOutdated(reason)
-    if not files.file_of(locked.path).exists():
+    if not files.file_of(locked, connection.schema_name).exists():
         _end(locked, ExportJob.State.DELETED, _deleted())
         raise ExportOutdated(_deleted())
     locked.downloads += 1
@@ -168,7 +168,7 @@ def outdated(job: ExportJob, visible: Visible) -> str:
             "access has changed since. It was deleted. What you asked for is kept: ask again, and "
             "you get what you may see now."
         )
-    if not files.is_still_shown(job):
+    if not files.is_still_shown(job, connection.schema_name):
         return _(
             "Somebody in the file has taken back or changed what they agreed to since. It was "
             "deleted. What you asked for is kept: ask again, and you get what you may see now."

@@ -25,6 +25,8 @@ _BLOCK = 1 << 20
 _LONE = re.compile("[\udc80-\udcff]")
 _DELIMITERS = ",;\t"
 _MAX_HEADINGS = 500
+# What lines are made of that hold nothing, as spreadsheets leave them below the last row.
+_NO_CELLS = b" \t\r\n,;\"\x1a"
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def inspect_file(path: Path) -> FileShape:
     encoding = _utf16(start) or _eight_bit(path, start)
     with opened(path, encoding) as source:
         first = source.readline(MAX_ROW_BYTES + 1)
+        has_rows = any(block.strip(_NO_CELLS) for block in iter(lambda: source.read(_BLOCK), b""))
         size = source.seek(0, 2)
     if len(first) > MAX_ROW_BYTES:
         raise ImportRefused(
@@ -107,6 +110,8 @@ def inspect_file(path: Path) -> FileShape:
     headings = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
     if not any(headings):
         raise ImportRefused(_("The file's first line has no headings. Nothing was imported."))
+    if not has_rows:
+        raise ImportRefused(_("The file has headings but no rows. Nothing was imported."))
     if len(headings) > _MAX_HEADINGS:
         raise ImportRefused(_("The file has too many columns. Nothing was imported."))
     return FileShape(encoding, delimiter, headings, size, digest_of(path))

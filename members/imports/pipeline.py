@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from brands.wall import scope
+from members import folders
 from members.imports import files, report
 from members.imports.columns import Counts
 from members.imports.consents import ConsentChunks
@@ -88,7 +88,7 @@ def import_run(
                     say(job)
                     finish_pending(tenant=tenant)
                 _end(tenant, job, ImportJob.State.DONE)
-            remove_upload(job)
+            remove_upload(job, tenant.schema_name)
         except ImportOvertaken:
             log.warning("import %s of %s goes on in another worker", job_id, tenant)
         except ImportRefused as error:
@@ -132,13 +132,17 @@ def _end(tenant: Tenant, job: ImportJob, state: str, error: str = "") -> None:
     _note(tenant, job, state=state, error=error, phase="", finished_at=timezone.now())
 
 
-def remove_upload(job: ImportJob) -> bool:
+def remove_upload(job: ImportJob, schema_name: str) -> bool:
     """Delete an upload that is needed no more, since it holds contact data in clear.
 
-    A file that a command named is not ours and stays. Returns whether a file was deleted.
+    Of a file that a command named this is the link or copy. Returns whether a file was deleted.
     """
-    path = source_path(job)
-    if not path.is_relative_to(Path(settings.MEDIA_ROOT).resolve()) or not path.exists():
+    try:
+        path = source_path(job, schema_name)
+    except ImportRefused:
+        log.warning("import %s of %s names a file that is not its own", job.pk, schema_name)
+        return False
+    if not path.exists():
         return False
     path.unlink(missing_ok=True)
     return True
@@ -152,13 +156,16 @@ def _stopped(job: ImportJob, error: Exception) -> str:
     ) % {"line": max(job.checkpoint_line, 1), "why": why[:300].rstrip(".")}
 
 
-def source_path(job: ImportJob) -> Path:
-    """Return where a job's file is."""
-    return (Path(settings.MEDIA_ROOT) / job.path).resolve()
+def source_path(job: ImportJob, schema_name: str) -> Path:
+    """Return where a job's file is; raises ImportRefused for a path that is not the job's own."""
+    try:
+        return folders.own_file(job.path, "imports", schema_name, job.brand_id)
+    except folders.StrangePath as error:
+        raise ImportRefused(str(error)) from error
 
 
 def _run(tenant: Tenant, job: ImportJob, say: Progress, chunk_rows: int) -> None:
-    path = source_path(job)
+    path = source_path(job, tenant.schema_name)
     try:
         shape = files.inspect_file(path)
     except ImportRefused as error:
@@ -221,10 +228,11 @@ def _write_chunk(
             fields["checkpoint_line"] = chunk.end_line
             if bad:
                 bad.sort(key=lambda row: row.line)
-                name = f"imports/{tenant.schema_name}/rejected-{job.pk}.csv"
+                name = folders.rejected_path(tenant.schema_name, job.pk)
+                place = folders.rejected_file(name, tenant.schema_name, job.pk)
                 fields["rejected_path"] = name
                 fields["rejected_bytes"] = report.append_rejected(
-                    Path(settings.MEDIA_ROOT) / name, now.rejected_bytes, shape.headings, bad
+                    place, now.rejected_bytes, shape.headings, bad
                 )
             for name, amount in (
                 ("rows_read", len(chunk.rows) + len(chunk.bad)),

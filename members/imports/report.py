@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
+from members import folders
 from members.imports.files import BadRow
 from members.models import ImportJob
 
@@ -27,9 +27,9 @@ def harmless(cell: str) -> str:
     return f"'{text}" if text.lstrip(" \u3000").startswith(_LIVE) else text
 
 
-def rejected_file(job: ImportJob) -> Path:
-    """Return where the rows of a job are that were not imported."""
-    return Path(settings.MEDIA_ROOT) / job.rejected_path
+def rejected_file(job: ImportJob, schema_name: str) -> Path:
+    """Return where the rows of a job are that were not imported; raises folders.StrangePath."""
+    return folders.rejected_file(job.rejected_path, schema_name, job.pk)
 
 
 def append_rejected(path: Path, committed: int, headings: list[str], bad: Iterable[BadRow]) -> int:
@@ -38,7 +38,7 @@ def append_rejected(path: Path, committed: int, headings: list[str], bad: Iterab
     What a killed run wrote beyond the committed length is cut off first, so that no line is there
     twice.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folders.make_folder(path)
     text = io.StringIO()
     writer = csv.writer(text)
     if committed == 0:

@@ -13,6 +13,7 @@ from members.imports.errors import ImportRefused
 from members.imports.files import Preview, inspect_file, preview_file
 from members.imports.mapping import columns_of, map_automatically
 from members.imports.pipeline import import_run, remove_upload, source_path
+from members.imports.uploads import is_kept, keep_file
 from members.models import ImportJob
 from tenants import audit
 from tenants.connection import connection
@@ -20,6 +21,7 @@ from tenants.models import User
 
 __all__ = [
     "ImportRefused",
+    "import_again_from",
     "import_cancel",
     "import_create",
     "import_preview",
@@ -41,6 +43,7 @@ def import_create(
 ) -> ImportJob:
     """Look at a file and write down the wish to import it; raises ImportRefused with the reason.
 
+    A file that is no upload of this brand's is linked into the group's folder, and stays itself.
     Without a `mapping` (field → heading) the headings are recognised. `is_mapped_later` leaves
     missing columns for a person to choose; otherwise the job is ready to run.
     """
@@ -55,14 +58,14 @@ def import_create(
         mapping = map_automatically(kind, shape.headings)
     if not is_mapped_later:
         columns_of(kind, shape.headings, mapping)
-    media = Path(settings.MEDIA_ROOT).resolve()
-    path = path.resolve()
+    if not is_kept(path, connection.schema_name, brand.pk):
+        path = keep_file(path.resolve(), connection.schema_name, brand.pk)
     job = ImportJob.objects.create(
         brand=brand,
         kind=kind,
         state=ImportJob.State.UPLOADED if is_mapped_later else ImportJob.State.QUEUED,
         file_name=file_name[:200],
-        path=str(path.relative_to(media) if path.is_relative_to(media) else path),
+        path=str(path.relative_to(settings.MEDIA_ROOT)),
         file_digest=shape.digest,
         encoding=shape.encoding,
         delimiter=shape.delimiter,
@@ -78,6 +81,19 @@ def import_create(
         target=job,
         changes={"brand": ["", brand.code], "kind": ["", kind], "file": ["", job.file_name]},
     )
+    return job
+
+
+def import_again_from(*, job: ImportJob, path: Path) -> ImportJob:
+    """Give a stopped job its file again, where what was kept of it is gone."""
+    try:
+        is_here = source_path(job, connection.schema_name).exists()
+    except ImportRefused:
+        is_here = False
+    if not is_here:
+        kept = keep_file(path.resolve(), connection.schema_name, job.brand_id)
+        job.path = str(kept.relative_to(settings.MEDIA_ROOT))
+        job.save(update_fields=["path"])
     return job
 
 
@@ -113,7 +129,9 @@ def import_start(
 def import_preview(job: ImportJob, *, rows: int = 20) -> Preview:
     """Return the headings and first rows of a job's file; raises ImportRefused if it is gone."""
     try:
-        return preview_file(source_path(job), job.encoding, job.delimiter, rows=rows)
+        return preview_file(
+            source_path(job, connection.schema_name), job.encoding, job.delimiter, rows=rows
+        )
     except OSError as error:
         raise ImportRefused(
             _("The uploaded file is no longer here. Upload it again; nothing else was lost.")
@@ -140,7 +158,8 @@ def import_cancel(*, job: ImportJob, acting_user: User | None) -> ImportJob:
     if locked.state != ImportJob.State.RUNNING:
         locked.state = ImportJob.State.CANCELLED
         # The upload holds contact data in clear and serves nobody now.
-        transaction.on_commit(lambda: remove_upload(locked))
+        schema_name = connection.schema_name
+        transaction.on_commit(lambda: remove_upload(locked, schema_name))
     locked.save(update_fields=["is_cancel_asked", "state"])
     audit.record(acting_user=acting_user, action="import.cancel", target=locked)
     return locked

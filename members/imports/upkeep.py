@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
+import logging
 
-from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from brands.wall import scope
+from members import folders
 from members.imports.pipeline import remove_upload
+from members.imports.report import rejected_file
 from members.imports.services import import_enqueue
 from members.models import ImportJob
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
+
+log = logging.getLogger(__name__)
+State = ImportJob.State
 
 # How long an upload waits for its columns, and rejected rows for whoever mends them.
 UPLOADS_WAIT = dt.timedelta(days=7)
@@ -37,7 +42,8 @@ def imports_resume(tenant: Tenant) -> int:
 def uploads_purge(tenant: Tenant) -> int:
     """Delete uploads that nobody went on with and rejected rows that nobody mended.
 
-    Both hold contact data in clear. Returns how many files were deleted.
+    Both hold contact data in clear, and so does a file whose import failed and was not taken up
+    again, or whose job was never written. Returns how many files were deleted.
     """
     now = timezone.now()
     deleted = 0
@@ -48,13 +54,24 @@ def uploads_purge(tenant: Tenant) -> int:
         for job in waiting.select_for_update(skip_locked=True):
             job.state = ImportJob.State.CANCELLED
             job.save(update_fields=["state"])
-            deleted += remove_upload(job)
+            deleted += remove_upload(job, tenant.schema_name)
         mended = ImportJob.objects.exclude(rejected_path="").filter(
             finished_at__lt=now - REJECTED_WAIT
         )
         for job in mended.select_for_update(skip_locked=True):
-            (Path(settings.MEDIA_ROOT) / job.rejected_path).unlink(missing_ok=True)
-            deleted += 1
+            try:
+                rejected_file(job, tenant.schema_name).unlink(missing_ok=True)
+                deleted += 1
+            except folders.StrangePath:
+                log.warning("import %s of %s names a file that is not its own", job.pk, tenant)
             job.rejected_path = ""
             job.save(update_fields=["rejected_path"])
+        deleted += _purge_leftovers(tenant, now)
     return deleted
+
+
+def _purge_leftovers(tenant: Tenant, now: dt.datetime) -> int:
+    unfinished = Q(state__in=[State.UPLOADED, State.QUEUED, State.RUNNING])
+    failed = Q(state=State.FAILED, finished_at__gte=now - UPLOADS_WAIT)
+    needed = set(ImportJob.objects.filter(unfinished | failed).values_list("path", flat=True))
+    return folders.remove_uploads(tenant.schema_name, before=now - UPLOADS_WAIT, but=needed)

@@ -35,7 +35,7 @@ class ImportJob(Walled):
         _("state"), max_length=10, choices=State.choices, default=State.UPLOADED
     )
     file_name = models.CharField(_("file"), max_length=200)
-    # Where the upload is kept until it is imported, relative to MEDIA_ROOT; or a path of a command.
+    # Where the file is kept until it is imported, relative to MEDIA_ROOT (see members.folders).
     path = models.CharField(max_length=500)
     file_digest = models.CharField(max_length=64, blank=True)
     encoding = models.CharField(_("encoding"), max_length=20, blank=True)
@@ -56,7 +56,7 @@ class ImportJob(Walled):
     rows_rejected = models.BigIntegerField(_("rejected"), default=0)
     # Rows that a later row of the same file replaced.
     rows_repeated = models.BigIntegerField(_("repeated in the file"), default=0)
-    # Where the rejected rows are, relative to MEDIA_ROOT.
+    # Where the rejected rows are, relative to MEDIA_ROOT; followed where it is what it must be.
     rejected_path = models.CharField(max_length=500, blank=True)
     # What of that file is committed; a killed run's rest is cut off before the next one writes.
     rejected_bytes = models.BigIntegerField(default=0)

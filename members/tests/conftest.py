@@ -61,7 +61,7 @@ class Importer:
 
     def rejected(self, job: ImportJob) -> list[dict[str, str]]:
         """Return the rejected rows of a job as the file says them."""
-        text = rejected_file(job).read_text("utf-8-sig")
+        text = rejected_file(job, self.tenant.schema_name).read_text("utf-8-sig")
         return list(csv.DictReader(io.StringIO(text)))
 
 

@@ -217,7 +217,7 @@ def test_the_database_shows_a_job_to_the_grant_that_asked_for_it_alone(
 
 def test_a_file_that_no_row_tells_of_is_deleted_when_it_is_old(acme, cast, export, pools):
     job = export(cast.brand_manager)
-    old = files.file_of(job.path).with_name("left.csv")
+    old = files.file_of(job, "acme").with_name("left.csv")
     old.write_text("x")
     long_ago = (timezone.now() - dt.timedelta(days=9)).timestamp()
     os.utime(old, (long_ago, long_ago))
@@ -308,7 +308,7 @@ def test_the_sweep_deletes_what_no_longer_holds_and_keeps_the_rest(
     states = [now(acme, one).state for one in (closed, kept, ended, old)]
     assert states == ["outdated", "done", "outdated", "outdated"]
     assert [path.with_suffix("") for path in media()] == [
-        files.file_of(now(acme, kept).path).with_suffix("")
+        files.file_of(now(acme, kept), "acme").with_suffix("")
     ] * 2
 
 
@@ -366,7 +366,7 @@ def test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once(
 ):
     monkeypatch.setattr(export_job, "CHUNK_ROWS", 6)
     job = run(acme, ask(cast.group_admin))
-    text = files.file_of(job.path).read_text("utf-8-sig")
+    text = files.file_of(job, "acme").read_text("utf-8-sig")
     numbers = [row["Member number"] for row in csv.DictReader(io.StringIO(text))]
     assert len(numbers) == len(set(numbers)) == job.rows == job.rows_total == 24
     assert run(acme, job).path == job.path
@@ -415,7 +415,7 @@ def test_phones_are_written_as_they_are_dialled(acme, cast, export, pools):
         contact.sealed = seal(group_keys(), fields)
         contact.save()
     job = export(cast.brand_manager, q="TEA-1")
-    text = files.file_of(job.path).read_text("utf-8-sig")
+    text = files.file_of(job, "acme").read_text("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["Name"], row["Phone"]) == ("'=HYPERLINK(1)", "00447700900123")
     assert row["E-mail"] == "'+a@b.example"
@@ -428,7 +428,7 @@ def test_looking_as_a_role_nothing_is_exported_and_no_token_made(acme, cast, vis
         tea = Brand.objects.get(code="tea")
     client.post("/view-as/", {"role": "brand_manager", "place": tea.pk, "engagement": ""})
     assert "Tea House" in client.get("/members/").content.decode()
-    assert "nothing is exported" in client.get("/exports/new/").content.decode()
+    assert "no file is given out" in client.get("/exports/new/").content.decode()
     assert "no token is made" in client.get("/tokens/").content.decode()
     assert client.get(f"/exports/{job.pk}/").status_code == 404
     for address in ("/exports/new/", f"/exports/{job.pk}/file/", "/tokens/"):
@@ -440,7 +440,7 @@ def test_looking_as_a_role_nothing_is_exported_and_no_token_made(acme, cast, vis
 
 def test_a_file_that_lost_its_list_is_not_handed_out(acme, cast, visit, export, pools):
     job = export(cast.group_admin)
-    files.marks_of(job.path).unlink()
+    files.marks_of(job, "acme").unlink()
     assert visit(cast.group_admin).post(f"/exports/{job.pk}/file/").status_code == 410
 
 
@@ -457,11 +457,12 @@ def test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone(
             file_name="o.csv",
             path="o.csv",
             rows_rejected=1,
-            rejected_path="rejected.csv",
             created_by=user,
             grant_id=user.acting_grant.pk,
         )
-    path = Path(settings.MEDIA_ROOT) / "rejected.csv"
+        job.rejected_path = f"imports/acme/rejected-{job.pk}.csv"
+        job.save(update_fields=["rejected_path"])
+    path = Path(settings.MEDIA_ROOT) / job.rejected_path
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("line\n2\n")
     address = f"/imports/{job.pk}/rejected/"

@@ -2,8 +2,10 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
@@ -77,6 +79,14 @@ def test_a_stopped_import_is_resumed(acme, files, monkeypatch):
         patched.setattr(MemberChunks, "write", stop)
         with pytest.raises(CommandError, match="--resume"):
             said("import_members", "acme", "tea", str(files[0]))
+    # What was kept of it may be gone by then.
+    for kept in (Path(settings.MEDIA_ROOT) / "imports" / "acme").glob("*"):
+        kept.unlink()
+    text = files[0].read_text()
+    files[0].write_text(text.replace("1,", "4,", 1))
+    with pytest.raises(CommandError, match="not the file that"):
+        said("import_members", "acme", "tea", str(files[0]), resume=True)
+    files[0].write_text(text)
     assert "2 created" in said("import_members", "acme", "tea", str(files[0]), resume=True)
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert ImportJob.objects.count() == 1

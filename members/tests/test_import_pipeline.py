@@ -2,19 +2,21 @@
 
 import datetime as dt
 import tracemalloc
-from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, transaction
 from django.utils import timezone
 
+from brands.models import Brand
 from members.figures import compare
 from members.imports import pipeline
 from members.imports.errors import ImportRefused
 from members.imports.members import MemberChunks
 from members.imports.orders import OrderChunks
 from members.imports.services import import_cancel, import_create, import_start
+from members.imports.uploads import keep_upload
 from members.models import ImportJob, Person, Profile
 from tenants.models import AuditEvent
 
@@ -216,7 +218,7 @@ def test_a_file_that_changed_under_a_stopped_import_is_refused(importer, kill):
     with pytest.raises(Killed):
         importer.run(job, chunk_rows=10)
     disarm()
-    path = pipeline.source_path(job)
+    path = pipeline.source_path(job, "acme")
     path.write_text(path.read_text().replace("M1,", "X1,"))
     job = importer.run(job, chunk_rows=10)
     assert job.state == "failed"
@@ -281,13 +283,10 @@ def test_utf16_and_broken_bytes_reach_the_end(importer):
 
 
 def test_an_upload_is_removed_when_its_rows_are_in(importer):
-    folder = Path(django_settings.MEDIA_ROOT) / "imports"
-    folder.mkdir(parents=True)
-    upload = folder / "up.csv"
-    upload.write_text("member_no\nM1\n")
-    brand = importer.create("members", "member_no\nM0\n").brand
+    brand = Brand.objects.get(code="tea")
+    upload = keep_upload(SimpleUploadedFile("up.csv", b"member_no\nM1\n"), "acme", brand.pk)
     job = import_create(brand=brand, kind="members", path=upload, file_name="up.csv")
-    assert job.path == "imports/up.csv"
+    assert job.path == str(upload.relative_to(django_settings.MEDIA_ROOT))
     importer.run(job)
     assert not upload.exists()
 

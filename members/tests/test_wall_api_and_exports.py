@@ -86,7 +86,7 @@ def test_an_export_holds_what_the_table_says(members, acme, cast, seeing, modes)
             job = export_create(filters={}, visible=opened.visible, acting_user=user)
         job = export_run(tenant=acme, job_id=job.pk, grant_id=job.grant_id)
         assert job.state == ExportJob.State.DONE, job.error
-        text = files.file_of(job.path).read_text("utf-8-sig")
+        text = files.file_of(job, "acme").read_text("utf-8-sig")
         rows = {row["Member number"]: row for row in csv.DictReader(io.StringIO(text))}
         allowed_rows = 0
         for member in made:

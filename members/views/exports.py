@@ -147,7 +147,7 @@ def export_file(request: GroupRequest, export_id: UUID) -> FileResponse | HttpRe
         messages.warning(request, str(reason))
         return redirect("members:export_watch", own.pk)
     try:
-        file = files.file_of(handed.job.path).open("rb")
+        file = files.file_of(handed.job, request.tenant.schema_name).open("rb")
     except OSError as error:
         raise Http404 from error
     return FileResponse(

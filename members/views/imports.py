@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
+from members.folders import StrangePath
 from members.forms import ColumnsForm, UploadForm
 from members.imports import services
 from members.imports.errors import ImportRefused
@@ -87,7 +88,7 @@ def import_upload(request: GroupRequest) -> HttpResponse:
     form = UploadForm(*given, visible=request.visible, initial=initial)
     if request.method == "POST" and form.is_valid():
         upload = form.cleaned_data["file"]
-        path = keep_upload(upload, request.tenant.schema_name)
+        path = keep_upload(upload, request.tenant.schema_name, form.cleaned_data["brand"].pk)
         try:
             with transaction.atomic():
                 job = services.import_create(
@@ -228,8 +229,8 @@ def import_rejected(request: GroupRequest, job_id: int) -> FileResponse:
     if not job.rejected_path or not _sees_cells(request, job):
         raise Http404
     try:
-        file = rejected_file(job).open("rb")
-    except OSError as error:
+        file = rejected_file(job, request.tenant.schema_name).open("rb")
+    except (OSError, StrangePath) as error:
         raise Http404 from error
     name = f"{job.file_name.removesuffix('.csv')}-rejected.csv"
     return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")

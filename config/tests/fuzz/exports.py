@@ -55,7 +55,7 @@ class Exports(Looks):
             count("profile", "export", allowed=0, denied=len(self.ids))
             return
         assert job.state == ExportJob.State.DONE, (who, job.state, job.error)
-        holds = self._held(files.file_of(job.path).read_text("utf-8-sig"))
+        holds = self._held(files.file_of(job, tenant.schema_name).read_text("utf-8-sig"))
         seen = {pk for pk, kind in holds if kind == "profile"}
         assert seen == allowed, (who, "export", seen ^ allowed)
         count("profile", "export", allowed=len(allowed), denied=len(self.ids) - len(allowed))

@@ -7,8 +7,9 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 
 from brands.wall import scope
+from members.imports.files import digest_of
 from members.imports.report import rejected_file
-from members.imports.services import ImportRefused, import_create, import_run
+from members.imports.services import ImportRefused, import_again_from, import_create, import_run
 from members.management.commands._group import find_brand, find_tenant
 from members.models import ImportJob
 from tenants.context import tenant_transaction
@@ -68,16 +69,29 @@ class Command(BaseCommand):
             f"{job.rows_repeated:,} repeated, {job.rows_rejected:,} rejected"
         )
         if job.rows_rejected:
-            self.stdout.write(f"Rejected rows, each with its reason: {rejected_file(job)}")
+            place = rejected_file(job, group.schema_name)
+            self.stdout.write(f"Rejected rows, each with its reason: {place}")
         if job.state != ImportJob.State.DONE:
             raise CommandError(job.error)
 
     def _stopped(self, brand_id: int, file: Path) -> ImportJob | None:
         states = [ImportJob.State.RUNNING, ImportJob.State.FAILED, ImportJob.State.QUEUED]
         jobs = ImportJob.objects.filter(
-            brand=brand_id, kind=self.kind, path=str(file.resolve()), state__in=states
-        )
-        return jobs.order_by("-pk").first()
+            brand=brand_id, kind=self.kind, file_name=file.name[:200], state__in=states
+        ).order_by("-pk")
+        if not jobs:
+            return None
+        try:
+            digest = digest_of(file)
+        except OSError as error:
+            raise CommandError(f"The file cannot be read: {error.strerror}.") from error
+        job = next((job for job in jobs if job.file_digest == digest), None)
+        if job is None:
+            raise CommandError(
+                f"{file} is not the file that a stopped import of this name began with. What that "
+                "one has written is kept. Import this file as a new one, without --resume."
+            )
+        return import_again_from(job=job, path=file)
 
     def _say(self, job: ImportJob) -> None:
         now = time.monotonic()
