@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.apps import apps
 from django.core.management import call_command
@@ -64,6 +65,22 @@ def migrate_public(*, verbosity: int = 0) -> None:
     call_command("migrate_schemas", shared=True, interactive=False, verbosity=verbosity)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("\n".join(public_privileges()))
+        _keep_temporary_tables_from_all(cursor)
+
+
+def _keep_temporary_tables_from_all(cursor: Any) -> None:
+    """Let the owner alone make temporary tables: one of another's could stand in for a table.
+
+    PostgreSQL gives every new database's to everybody. Where somebody else owns the database, they
+    have to do it (docs/operating.md); the check of the database tells.
+    """
+    cursor.execute(
+        "SELECT current_database() FROM pg_database "
+        "WHERE datname = current_database() AND pg_has_role(datdba, 'USAGE')"
+    )
+    for (name,) in cursor.fetchall():
+        database = connection.ops.quote_name(name)
+        cursor.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC, {app_roles()}")
 
 
 def migrate_group(tenant: Tenant) -> int:

@@ -333,12 +333,14 @@ def test_a_grant_on_the_owners_own_tables_is_told(walled_acme, table):
         "GRANT CREATE ON SCHEMA acme TO {app}",
         "CREATE RULE leak AS ON INSERT TO members_importjob DO ALSO NOTHING",
         "ALTER TABLE members_contact RENAME TO gone",
+        "GRANT TEMPORARY ON DATABASE {database} TO {app}",
+        "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC",
     ],
 )
 def test_a_way_around_the_tables_is_told_by_the_catalogue(walled_acme, sql):
     with connection.cursor() as cursor:
         assert catalogue.differences(cursor, ["acme"]) == []
-        cursor.execute(sql.format(app=APP))
+        cursor.execute(sql.format(app=APP, database=connection.settings_dict["NAME"]))
         assert catalogue.differences(cursor, ["acme"]) != []
 
 

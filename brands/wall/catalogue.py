@@ -57,6 +57,7 @@ _SCHEMAS = """
 """
 _ROLE = """
     SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication,
+           has_database_privilege(r.oid, current_database(), 'TEMP'),
            ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
                  WHERE m.member = r.oid)
     FROM pg_roles r WHERE rolname = %s
@@ -163,6 +164,7 @@ def _role_differences(cursor: Any, role: str, allowed: set[str]) -> list[str]:
                 "may create roles",
                 "may create databases",
                 "may replicate",
+                "may make temporary tables",
             ),
             strict=False,
         )

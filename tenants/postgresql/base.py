@@ -79,7 +79,9 @@ class DatabaseWrapper(TenantsDatabaseWrapper):
         path_cursor = self.connection.cursor() if cursor is None else cursor
         try:
             path = ", ".join(quote_schema_name(schema) for schema in wanted)
-            path_cursor.execute(f"SET LOCAL search_path = {path}")
+            # Unnamed, temporary tables would come first: somebody's of before could stand in for
+            # a table of ours on a pooled connection.
+            path_cursor.execute(f"SET LOCAL search_path = {path}, pg_temp")
         except DatabaseError:
             # The transaction is already broken; only a rollback can follow.
             self._local_path = _UNKNOWN

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from django.conf import settings
 from django.db import ProgrammingError, connection, transaction
 
 from brands.models import Brand, BusinessUnit
@@ -137,6 +138,30 @@ def test_nested_groups_give_the_outer_one_back(groups):
                 assert _codes() == ["wrapper_one"]
             assert _codes() == ["wrapper_two"]
         assert _codes() == ["wrapper_one"]
+
+
+def test_a_temporary_table_stands_in_for_no_table_of_a_group(groups):
+    """Unless the path names them, temporary tables are found before all others."""
+    one, _two = groups
+    with suppress(ZeroDivisionError), tenant_transaction(one), connection.cursor() as cursor:
+        for table in ("brands_businessunit", "tenants_tenant"):
+            cursor.execute(f"CREATE TEMPORARY TABLE {table} AS SELECT 'planted' AS code")
+        assert _codes() == ["wrapper_one"]
+        assert Tenant.objects.filter(pk=one.pk).exists()
+        cursor.execute(f"SET LOCAL search_path = {one.schema_name}, public")
+        cursor.execute("SELECT code FROM brands_businessunit")
+        assert cursor.fetchall() == [("planted",)]
+        raise ZeroDivisionError
+
+
+def test_the_app_role_makes_no_temporary_table(groups):
+    one, _two = groups
+    with (
+        pytest.raises(ProgrammingError, match="permission denied to create temporary tables"),
+        tenant_transaction(one),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"SET LOCAL ROLE {settings.APP_ROLE}; CREATE TEMPORARY TABLE planted ()")
 
 
 def test_a_servers_cursor_reads_in_the_right_schema(groups):
