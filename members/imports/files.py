@@ -26,7 +26,7 @@ _LONE = re.compile("[\udc80-\udcff]")
 _DELIMITERS = ",;\t"
 _MAX_HEADINGS = 500
 # What lines are made of that hold nothing, as spreadsheets leave them below the last row.
-_NO_CELLS = b" \t\r\n,;\"\x1a"
+_NO_CELLS = b' \t\r\n,;"\x1a'
 
 
 @dataclass(frozen=True)

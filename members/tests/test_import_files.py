@@ -67,6 +67,9 @@ def test_encodings_and_delimiters_are_recognised(file_of, encoding, found, delim
         (b"PK\x03\x04rest", "Excel"),
         (b"\x89PNG\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "no text file"),
         (b"a,b\r1,2\r", "CR"),
+        (b"member_no,phone", "headings but no rows"),
+        (b"member_no,phone\n\n,,\r\n \n", "headings but no rows"),
+        ("member_no,phone\n".encode("utf-16"), "headings but no rows"),
         (b"name\n" + b"\xff\xfe\xff\x80" * 30, "neither"),
     ],
 )
