@@ -84,13 +84,14 @@ def run(folder: VarFolder, command: Sequence[str], *, scratch: bool) -> int:
             f"{', '.join(own)} set, but not {missing}. Nothing was started. Set all four to use "
             "services of your own, or none of them to use the embedded ones."
         )
-    if not scratch:
-        require_port(port)
     env = {**os.environ, "SLUICE_VAR": str(folder.root), "SLUICE_EMBEDDED": "1", "PORT": str(port)}
     env.setdefault("PLATFORM_HOST", f"platform.localhost:{port}")
     env.setdefault("GROUP_HOST_SUFFIX", f".localhost:{port}")
     _on_signals(_raise_asked)
+    # The lock first: the port of a Sluice that runs here already is not another program's.
     with folder.locked():
+        if not scratch:
+            require_port(port)
         services = Services(folder)
         attached = bool(own) or services.run_detached()
         try:

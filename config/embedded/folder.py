@@ -179,9 +179,18 @@ def free_port(preferred: int | None = None) -> int:
 
 
 def require_port(port: int) -> None:
-    """Refuse, in one line, a web port that another program holds."""
-    if free_port(port) != port:
-        raise EmbeddedError(
-            f"Port {port} on 127.0.0.1 is in use by another program. Nothing was changed. Stop "
-            f"that program, or choose another port: make demo PORT={port + 1}"
-        )
+    """Refuse, in one line, a web port that another program holds or that only root may open."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError as error:
+            raise EmbeddedError(
+                f"Port {port} cannot be opened by this account: ports below 1024 need root. "
+                "Nothing was changed. Choose another port, e.g.: make demo PORT=8001"
+            ) from error
+        except OSError as error:
+            raise EmbeddedError(
+                f"Port {port} on 127.0.0.1 is in use by another program. Nothing was changed. Stop "
+                f"that program, or choose another port: make demo PORT={port + 1}"
+            ) from error

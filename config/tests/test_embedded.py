@@ -303,6 +303,16 @@ def test_a_web_port_in_use_is_one_clear_line():
     require_port(port)
 
 
+def test_a_port_that_needs_root_is_one_clear_line(monkeypatch):
+    def refused(*_address):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    # The suite may itself run as root, who is refused nothing.
+    monkeypatch.setattr(socket.socket, "bind", refused)
+    with pytest.raises(EmbeddedError, match="below 1024 need root.*PORT=8001"):
+        require_port(80)
+
+
 def test_erasing_removes_the_services_data_and_nothing_else(services, folder):
     services.start()
     (folder.root / "somebody-elses").write_text("kept")
@@ -365,8 +375,12 @@ def test_a_service_that_dies_ends_the_run_with_one_clear_line(folder):
 def test_a_second_run_in_the_same_folder_is_refused_and_harms_nothing(folder):
     first = run(folder, *SLEEP)
     wait_for_line(first, "working")
-    second = run(folder, *SLEEP)
-    output, _ = second.communicate(timeout=30)
+    # Also where the first holds the port: it is no other program's.
+    with socket.socket() as web:
+        web.bind(("127.0.0.1", 0))
+        web.listen()
+        second = run(folder, *SLEEP, PORT=str(web.getsockname()[1]))
+        output, _ = second.communicate(timeout=30)
     assert second.returncode == 1
     assert f"already runs in {folder.root} (process {first.pid})" in output
     assert output.count("\n") == 1
