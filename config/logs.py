@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import logging
 import re
+import time
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -75,7 +76,12 @@ def named(error: BaseException) -> str:
 
 
 class WithoutContact(logging.Formatter):
-    """Format a record without contact data."""
+    """Format a record without contact data, with its time in UTC."""
+
+    # One clock for the lines of every process: groups have zones of their own, logs have not.
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and below it where an exception came from."""

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone, translation
@@ -175,7 +176,8 @@ def _hierarchy(tenant: Tenant, plan: dict) -> None:
             covers_profile=True,
             covers_contact=True,
             covers_activity=True,
-            effective_from=dt.datetime(2010, 1, 1, tzinfo=dt.UTC),
+            # In the group's own zone: elsewhere it would begin on the last day of 2009.
+            effective_from=dt.datetime(2010, 1, 1, tzinfo=ZoneInfo(tenant.time_zone)),
         )
         notice.recipients.set(Brand.objects.all())
         for language, title, text in _NOTICE:

@@ -17,8 +17,8 @@ from config.progress import ProgressBars
 
 _WHAT_TO_TRY = """\
 What to try
-  1. HQ admin: the group's home, then Mode. Switch a brand and see the next page change.
-  2. Brand manager: the same brand's home and members; a sibling's are not there.
+  1. hq2@journey.example: approve the waiting draft under Mode; every next page follows.
+  2. Pantry brand manager: own members in full, the siblings' only as far as they agreed.
   3. HQ admin: "Who sees what" says which kinds of data each side sees, and why.
 """
 
@@ -74,6 +74,8 @@ class Command(BaseCommand):
             raise
         finally:
             connections.close_all()
+        # What runs well would scroll the logins away.
+        os.environ.setdefault("LOG_LEVEL", "WARNING")
         code = Supervisor(serving.children(port)).run(
             is_ready=lambda: serving.is_ready(port), when_ready=self._welcome
         )
