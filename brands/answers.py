@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class NoticeAnswers:
     """Count the members of one brand whose answer to one notice stands.
 
-    None where the number is too small to be told to the viewer, or none is told of the brand.
+    None where the brand tells the viewer no such number.
     """
 
     notice_id: int

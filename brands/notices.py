@@ -60,6 +60,12 @@ class NoticeFacts:
         return sum(number or 0 for number in self.people.values())
 
     @property
+    def told_total(self) -> int | None:
+        """Return the sum of the numbers that are told; None where none is."""
+        told = [number for number in self.people.values() if number is not None]
+        return sum(told) if told else None
+
+    @property
     def standing_word(self) -> str:
         """Return the standing in words."""
         return str(STANDINGS[self.standing])

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from brands.models import Brand, Generation
@@ -28,8 +28,6 @@ from members.notices import (
 from members.staging import stage_query
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
-
-State = AnswerMetric.State
 
 # Whose rows are closed although someone of theirs has answered: few beside those who never did.
 _ANSWERED = """
@@ -57,8 +55,6 @@ _STANDINGS = """
     LEFT JOIN minor_person m ON m.person_id = p.person_id
     GROUP BY 1, 2, 3
 """
-# What other figures tell of a brand's people, from which these could be taken away.
-_TOLD = "SELECT brand_id, members, persons FROM members_poolmetric WHERE store_id IS NULL"
 
 
 @dataclass(frozen=True)
@@ -91,41 +87,30 @@ def keep_answers(cursor: CursorWrapper, *, tenant: Tenant) -> int:
     now = timezone.now()
     today = now.astimezone(ZoneInfo(tenant.time_zone)).date()
     answers = _answers()
-    cells, beside = _counted(cursor, today)
-    rows = []
-    for brand_id in Brand.objects.order_by("pk").values_list("pk", flat=True):
-        for is_merged, smallest, shown in (
-            (False, 0, cells[brand_id]),
-            (True, *merged(cells[brand_id], k=tenant.k, beside=beside.get(brand_id, ()))),
-        ):
-            rows += [
-                AnswerMetric(
-                    brand_id=brand_id,
-                    day=today,
-                    state=cell.state,
-                    answered_notice_id=cell.notice_id,
-                    people=cell.people,
-                    is_merged=is_merged,
-                    smallest_count=smallest,
-                    answers=answers,
-                    counted_at=now,
-                )
-                for cell in shown
-            ]
-    if _same(rows, AnswerMetric.objects.filter(Q(day=today) | Q(is_merged=True))):
+    cells = _counted(cursor, today)
+    rows = [
+        AnswerMetric(
+            brand_id=brand_id,
+            day=today,
+            state=cell.state,
+            answered_notice_id=cell.notice_id,
+            people=cell.people,
+            answers=answers,
+            counted_at=now,
+        )
+        for brand_id in Brand.objects.order_by("pk").values_list("pk", flat=True)
+        for cell in cells[brand_id]
+    ]
+    if _same(rows, AnswerMetric.objects.filter(day=today)):
         return len(rows)
-    # Of the merged ones only the last: two days apart would be a small cell again.
-    AnswerMetric.objects.filter(Q(day=today) | Q(is_merged=True)).delete()
+    AnswerMetric.objects.filter(day=today).delete()
     AnswerMetric.objects.bulk_create(rows)
     return len(rows)
 
 
 def _same(rows: list[AnswerMetric], kept: QuerySet[AnswerMetric]) -> bool:
     """Tell whether the rows are kept already, but for when they were counted."""
-    names = [
-        *("brand_id", "day", "state", "answered_notice_id", "people"),
-        *("is_merged", "smallest_count", "answers"),
-    ]
+    names = ("brand_id", "day", "state", "answered_notice_id", "people", "answers")
     return {tuple(getattr(row, name) for name in names) for row in rows} == set(
         kept.values_list(*names)
     )
@@ -136,9 +121,7 @@ def _answers() -> int:
     return found.first() or 0
 
 
-def _counted(
-    cursor: CursorWrapper, today: date
-) -> tuple[dict[int, list[Cell]], dict[int, tuple[int, ...]]]:
+def _counted(cursor: CursorWrapper, today: date) -> dict[int, list[Cell]]:
     stage_query(cursor, "answered_person", _ANSWERED)
     ruled = current_sql(
         profiles=stored(STORED_PROFILES, "p", "answered_person"),
@@ -156,35 +139,7 @@ def _counted(
     cursor.execute(_STANDINGS)
     for brand_id, state, notice_id, people in cursor.fetchall():
         cells[brand_id].append(Cell(state, notice_id, people))
-    cursor.execute(_TOLD)
-    totals = {brand_id: sum(cell.people for cell in found) for brand_id, found in cells.items()}
-    beside: dict[int, tuple[int, ...]] = {
-        brand_id: tuple(abs(totals.get(brand_id, 0) - told) for told in others)
-        for brand_id, *others in cursor.fetchall()
-    }
-    return cells, beside
-
-
-def merged(cells: list[Cell], *, k: int, beside: tuple[int, ...] = ()) -> tuple[int, list[Cell]]:
-    """Return the smallest cell, and cells of which none is under K, nor left by subtraction.
-
-    Small cells are thrown together, with the next larger one until they are K people. No cell is
-    returned where all are fewer than K, or where the total less another known total is.
-    """
-    if any(0 < number < k for number in beside):
-        return 0, []
-    ordered = sorted(cells, key=lambda cell: cell.people)
-    small = [cell for cell in ordered if cell.people < k]
-    large = ordered[len(small) :]
-    if not small:
-        return (ordered[0].people if ordered else 0), ordered
-    together = sum(cell.people for cell in small)
-    while together < k and large:
-        together += large.pop(0).people
-    if together < k:
-        return 0, []
-    shown = [Cell(State.MIXED, None, together), *large]
-    return min(cell.people for cell in shown), shown
+    return cells
 
 
 def is_stale(*, today: date) -> bool:
@@ -210,9 +165,9 @@ def answers_differing(cursor: CursorWrapper, *, tenant: Tenant) -> int:
     today = timezone.now().astimezone(ZoneInfo(tenant.time_zone)).date()
     if is_stale(today=today):
         return 0
-    rows = AnswerMetric.objects.filter(day=today, is_merged=False)
+    rows = AnswerMetric.objects.filter(day=today)
     kept = set(rows.values_list("brand_id", "state", "answered_notice_id", "people"))
-    cells, _beside = _counted(cursor, today)
+    cells = _counted(cursor, today)
     facts = {
         (brand_id, cell.state, cell.notice_id, cell.people)
         for brand_id, found in cells.items()

@@ -17,7 +17,7 @@ from brands.modes import Mode
 from brands.notices import has_left
 from brands.selectors import effective_modes, notice_terms
 from brands.wall import scope
-from brands.wall.visibility import Kind, NoticeTerms, Sight, Visible
+from brands.wall.visibility import Kind, NoticeTerms, Visible
 from members.models import AnswerMetric
 
 State = AnswerMetric.State
@@ -74,7 +74,7 @@ class BrandGap:
     """Count a brand's members by what each would have to be asked; None: the brand is not told.
 
     `covered` agree to a notice that says all that is needed; `words` agree to one that does not,
-    or no longer counts. `untold` are several groups together, each too small to be told.
+    or no longer counts.
     """
 
     brand: Brand
@@ -86,8 +86,9 @@ class BrandGap:
     withdrawn: int = 0
     expired: int = 0
     minor: int = 0
-    untold: int = 0
     is_told: bool = True
+    # In brand-max: it tells such figures to nobody else.
+    is_silent: bool = False
     # Whose people the viewer may look at one by one.
     is_own: bool = False
     notice: Notice | None = None
@@ -96,7 +97,7 @@ class BrandGap:
     @property
     def people(self) -> int:
         """Return how many members there are."""
-        return self.covered + self.to_ask + self.untold
+        return self.covered + self.to_ask
 
     @property
     def to_ask(self) -> int:
@@ -130,11 +131,6 @@ class Gap:
         return days_chart(_("Covered"), [(day, covered) for day, covered, _all in self.days])
 
     @property
-    def untold(self) -> int:
-        """Return of how many it is not told how they stand, of the brands that are told."""
-        return sum(row.untold for row in self.rows if row.is_told)
-
-    @property
     def covered(self) -> int:
         """Return how many members are covered, of the brands that are told."""
         return sum(row.covered for row in self.rows if row.is_told)
@@ -155,24 +151,27 @@ class Gap:
         return self.covered / self.people if self.people else None
 
 
-def told_brands(visible: Visible) -> dict[int, bool]:
-    """Return brand → whether its figures are told merged, of the brands whose are told at all."""
-    found = {}
-    for brand_id in visible.modes:
-        sight = visible.cell(brand_id, Kind.METRICS).sight
-        if sight in (Sight.ALL, Sight.SUPPRESSED):
-            found[brand_id] = sight is Sight.SUPPRESSED
-    return found
+def telling_brands(visible: Visible) -> frozenset[int]:
+    """Return the brands whose figures of answers the viewer is told, each in full."""
+    return visible.told_brands & visible.kinds[Kind.METRICS].all_brands
+
+
+def silent_brands(visible: Visible) -> list[Brand]:
+    """Return the brands in brand-max, which tell HQ no such figures; none for anybody else."""
+    if not visible.viewer.is_hq:
+        return []
+    silent = visible.modes.keys() - visible.told_brands
+    return list(Brand.objects.filter(pk__in=silent).order_by("code")) if silent else []
 
 
 def latest_figures(visible: Visible) -> dict[int, list[AnswerMetric]]:
     """Return brand → how its members stood at the last count, as far as the viewer is told."""
-    told = told_brands(visible)
+    told = telling_brands(visible)
     last = AnswerMetric.objects.aggregate(day=Max("day"))["day"]
     found: dict[int, list[AnswerMetric]] = defaultdict(list)
-    for row in AnswerMetric.objects.filter(day=last, brand_id__in=told).order_by("pk"):
-        if row.is_merged == told[row.brand_id]:
-            found[row.brand_id].append(row)
+    rows = AnswerMetric.objects.filter(day=last, brand_id__in=told)
+    for row in rows.order_by("pk"):
+        found[row.brand_id].append(row)
     return found
 
 
@@ -181,17 +180,15 @@ def standing_answers() -> list[NoticeAnswers]:
     visible = scope.current().visible
     if visible is None:
         return []
+    found = [
+        NoticeAnswers(row.answered_notice_id, brand_id, row.people)
+        for brand_id, rows in latest_figures(visible).items()
+        for row in rows
+        if row.state == State.GIVEN and row.answered_notice_id
+    ]
     numbers = list(Notice.objects.values_list("pk", flat=True))
-    figures = latest_figures(visible)
-    found = []
-    for brand_id, is_merged in told_brands(visible).items():
-        rows = figures.get(brand_id, [])
-        given = {row.answered_notice_id: row.people for row in rows if row.state == State.GIVEN}
-        is_untold = is_merged and (not rows or any(row.state == State.MIXED for row in rows))
-        for number in numbers:
-            if number in given or is_untold:
-                found.append(NoticeAnswers(number, brand_id, given.get(number)))
-    return found
+    silent = silent_brands(visible)
+    return found + [NoticeAnswers(one, brand.pk, None) for brand in silent for one in numbers]
 
 
 def consent_gap(
@@ -223,6 +220,7 @@ def consent_gap(
             mode=wished[one.pk],
             need=needs[one.pk],
             is_told=bool(figures.get(one.pk)),
+            is_silent=one.pk not in visible.told_brands,
             is_own=one.pk in viewer.brands,
             notice=_newest(needs[one.pk], terms.values(), titles),
             channels=channels[one.pk],
@@ -272,8 +270,6 @@ def _sorted(
     for row in rows:
         if need.is_nothing:
             found["covered"] += row.people
-        elif row.state == State.MIXED:
-            found["untold"] += row.people
         elif row.state == State.GIVEN:
             meets = _counts(row.answered_notice_id, need, terms)
             found["covered" if meets else "words"] += row.people
@@ -298,9 +294,9 @@ def _days(
     visible: Visible, needs: Mapping[int, Need], terms: Mapping[int, NoticeTerms]
 ) -> tuple[tuple[dt.date, int, int], ...]:
     """Return covered and all members day by day, of the brands that are told in full."""
-    whole = [pk for pk, is_merged in told_brands(visible).items() if not is_merged and pk in needs]
+    whole = telling_brands(visible) & needs.keys()
     rows = (
-        AnswerMetric.objects.filter(brand_id__in=whole, is_merged=False, day__gte=first_day())
+        AnswerMetric.objects.filter(brand_id__in=whole, day__gte=first_day())
         .values_list("day", "brand_id", "state", "answered_notice_id")
         .annotate(total=Sum("people"))
         .order_by("day")

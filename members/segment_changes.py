@@ -4,9 +4,9 @@ A segment is what its owner sees of what it asks for: HQ where it is the group's
 people. One grouped scan counts all of them by brand and notice, and the wall's own table says for
 both worlds which of these groups the owner is shown.
 
-A preview is HQ's. Of a brand that is in brand-max today HQ learns nothing by it: not its segments,
-nor how many of its members fit somebody else's, since whoever writes filters could ask about one
-member at a time.
+A preview is HQ's, and whoever writes filters could ask by it about one member at a time. So only
+members of brands all of whose profiles HQ reads today are counted. Of a brand that is in brand-max
+HQ is not told of segments either.
 """
 
 from __future__ import annotations
@@ -72,8 +72,12 @@ class _Changed:
 
     segment: Segment
     view: _View
-    # Brands in which it gains or loses members that the preview does not count.
+    # Brands whose members are in it, before or after, and not counted by the preview.
     uncounted: tuple[int, ...]
+    # Whether there are brands whose members are counted.
+    is_counted: bool
+    # Whether others may come or go than those that are counted.
+    may_move: bool
     has_new_strata: bool
 
     @property
@@ -89,11 +93,21 @@ def affected_segments(before: Modes, after: Modes) -> Iterator[Affected]:
     names = dict(Brand.objects.values_list("pk", "name"))
     owners: list[int | None] = [None, *after]
     views = {owner: _View.of(owner, before, after, notices) for owner in owners}
-    found = list(_changed(views, before, after, closed))
+    # HQ reads the members of these one by one; of others it would ask by its filters.
+    counted = _read_in_full(after, notices)
+    found = list(_changed(views, before, after, closed, counted))
     lines = []
-    for one, (was, will, moved) in zip(found, _counts(found, closed), strict=True):
-        if moved or one.uncounted or one.has_new_strata:
-            lines.append(Affected(was, _words(one, names), one.owner, is_people=True, after=will))
+    for one, (was, will, moved) in zip(found, _counts(found, counted), strict=True):
+        if moved or one.may_move or one.has_new_strata:
+            lines.append(
+                Affected(
+                    was if one.is_counted else None,
+                    _words(one, names),
+                    one.owner,
+                    is_people=True,
+                    after=will if one.is_counted else None,
+                )
+            )
     if lines:
         words = _("gain or lose members, or get them by other strata. Counted is what each owner")
         yield Affected(len(lines), words + " " + _("sees, before and after."))
@@ -107,8 +121,22 @@ def affected_segments(before: Modes, after: Modes) -> Iterator[Affected]:
             yield Affected(None, words, brand)
 
 
+def _read_in_full(brands: Iterable[int], notices: Sequence[NoticeTerms]) -> frozenset[int]:
+    """Return the brands all of whose profiles HQ reads today."""
+    today, hq = effective_modes(), Side(None).viewer
+    return frozenset(
+        pk
+        for pk in brands
+        if pk in today and decide(hq, pk, Kind.PROFILE, today, notices).sight is Sight.ALL
+    )
+
+
 def _changed(
-    views: Mapping[int | None, _View], before: Modes, after: Modes, closed: frozenset[int]
+    views: Mapping[int | None, _View],
+    before: Modes,
+    after: Modes,
+    closed: frozenset[int],
+    counted: frozenset[int],
 ) -> Iterator[_Changed]:
     other_rule = {pk for pk in after if rule_owner(before[pk]) is not rule_owner(after[pk])}
     kept: list[Segment] = [
@@ -126,12 +154,21 @@ def _changed(
         changed = view.changed & places
         # Of a brand whose members the owner sees in neither world, the strata say nothing.
         seen = {pk for pk in places if view.after[pk].sight not in _ROWLESS}
+        was_seen = {pk for pk in places if view.before[pk].sight not in _ROWLESS}
         has_new_strata = bool(segment.stratum and other_rule & seen - closed)
         if changed or has_new_strata:
-            yield _Changed(segment, view, tuple(sorted(changed & closed)), has_new_strata)
+            shown = seen | was_seen
+            yield _Changed(
+                segment,
+                view,
+                uncounted=tuple(sorted(shown - counted)),
+                is_counted=bool(shown & counted),
+                may_move=bool(changed - counted),
+                has_new_strata=has_new_strata,
+            )
 
 
-def _counts(found: Sequence[_Changed], closed: Iterable[int]) -> Iterator[tuple[int, int, int]]:
+def _counts(found: Sequence[_Changed], counted: Iterable[int]) -> Iterator[tuple[int, int, int]]:
     """Yield, for each segment, members before and after, and how many come or go."""
     for first in range(0, len(found), _BATCH):
         batch = found[first : first + _BATCH]
@@ -140,7 +177,7 @@ def _counts(found: Sequence[_Changed], closed: Iterable[int]) -> Iterator[tuple[
             for place, one in enumerate(batch)
         }
         sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-        groups = Profile.objects.exclude(brand_id__in=closed).order_by()
+        groups = Profile.objects.filter(brand_id__in=counted).order_by()
         for row in groups.values("brand_id", "notice_id").annotate(**wanted):
             brand = row["brand_id"]
             for place, one in enumerate(batch):
@@ -165,7 +202,7 @@ def _words(one: _Changed, names: Mapping[int, str]) -> str:
         "asked": in_words(asked, brand=names.get(asked.brand_id or 0, ""), store=store),
     }
     if one.uncounted:
-        words += " " + _("Not counted: members of %(brands)s, of whom HQ counts none today.") % {
+        words += " " + _("Not counted: members of %(brands)s, whom HQ does not all read today.") % {
             "brands": listed(names[pk] for pk in one.uncounted)
         }
     if one.has_new_strata:

@@ -27,36 +27,16 @@ _COUNTS = """
             AND max(stratum_source) <> '' THEN %(mixed)s ELSE max(stratum_source) END AS source
     FROM members_profile GROUP BY brand_id HAVING max(stratum) > 0
 """
-# What is small: a count, everybody less the members or persons, and those of a stratum or more less
-# the buyers, or the other way round.
-_SMALLEST = """
-    SELECT s.*, (
-        SELECT COALESCE(min(number), 0) FROM unnest(ARRAY[
-            without, passerby, favourable, true_love,
-            abs(without + passerby + favourable + true_love - p.members),
-            abs(without + passerby + favourable + true_love - p.persons),
-            abs(passerby + favourable + true_love - p.buyers),
-            abs(passerby + favourable + true_love - p.repeat_buyers),
-            abs(favourable + true_love - p.buyers),
-            abs(favourable + true_love - p.repeat_buyers),
-            abs(true_love - p.buyers),
-            abs(true_love - p.repeat_buyers)
-        ]) AS number WHERE number > 0
-    ) AS smallest_count
-    FROM stratum_count s
-    LEFT JOIN members_poolmetric p ON p.brand_id = s.brand_id AND p.store_id IS NULL
-"""
 _WRITE = """
     INSERT INTO members_stratummetric AS m (brand_id, store_id, notice_id, without, passerby,
-        favourable, true_love, source, smallest_count, answers, counted_at)
+        favourable, true_love, source, answers, counted_at)
     SELECT brand_id, NULL, NULL, without, passerby, favourable, true_love, source,
-        smallest_count, %(answers)s, now()
-    FROM stratum_figure
+        %(answers)s, now()
+    FROM stratum_count
     ON CONFLICT (brand_id, store_id) DO UPDATE SET without = excluded.without,
         passerby = excluded.passerby, favourable = excluded.favourable,
         true_love = excluded.true_love, source = excluded.source,
-        smallest_count = excluded.smallest_count, answers = excluded.answers,
-        counted_at = excluded.counted_at
+        answers = excluded.answers, counted_at = excluded.counted_at
 """
 
 
@@ -66,10 +46,9 @@ def keep_strata(cursor: CursorWrapper) -> None:
     A brand nobody of which has a stratum has no figure.
     """
     stage_query(cursor, "stratum_count", _COUNTS, {"mixed": MIXED})
-    stage_query(cursor, "stratum_figure", _SMALLEST)
     cursor.execute(
         "DELETE FROM members_stratummetric "
-        "WHERE brand_id NOT IN (SELECT brand_id FROM stratum_figure)"
+        "WHERE brand_id NOT IN (SELECT brand_id FROM stratum_count)"
     )
     cursor.execute(_WRITE, {"answers": _answers()})
 

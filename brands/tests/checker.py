@@ -53,11 +53,13 @@ def worlds(places: wall_rows.Places) -> list[oracle.World]:
         ("fan_max", "fan_max", "fan_max"),
         ("member_max", "member_max", "member_max"),
         ("brand_max", "brand_max", "brand_max"),
-        ("fan_max", "member_max", "fan_max"),
     )
-    return [
+    found = [
         oracle.World(dict(zip(brands, modes, strict=True)), notices) for modes in settings_of_modes
     ]
+    # Without any notice: siblings in fan-max see figures, and so whole brands or nothing.
+    last = dict(zip(brands, ("fan_max", "member_max", "fan_max"), strict=True))
+    return [*found, oracle.World(last, {})]
 
 
 def role_sql(values: dict[str, str], role: str = "") -> str:

@@ -14,6 +14,10 @@ Written from the table of the design alone, in its own words, so that a mistake 
     member-max    sibling              averages     none         none         none
     brand-max     HQ                   k or more    none         none         none
     brand-max     sibling              none         none         none         none
+
+Some figures (of answers, of strata) follow what persons do in any brand. Of these, where the table
+lets one read figures: the own brand and store theirs, HQ all but those of a brand in brand-max,
+siblings none in any mode.
 """
 
 from __future__ import annotations
@@ -67,7 +71,9 @@ class World:
     k: int = 10
 
 
-def may_read(world: World, viewer: Viewer, kind: str, row: Row) -> bool:
+def may_read(
+    world: World, viewer: Viewer, kind: str, row: Row, *, is_for_siblings: bool = True
+) -> bool:
     """Say whether the table lets the viewer read the row."""
     if kind in {"contact", "masked"} and not viewer.contact:
         return False
@@ -78,6 +84,8 @@ def may_read(world: World, viewer: Viewer, kind: str, row: Row) -> bool:
     if viewer.store is not None:
         return row.store == viewer.store and row.brand == viewer.store_brand
     mode = world.modes[row.brand]
+    if not is_for_siblings:
+        return viewer.hq and kind == "metrics" and mode in {"fan_max", "member_max"}
     if viewer.hq:
         if mode == "fan_max":
             return kind == "metrics" or _hq_named(world, kind, row)

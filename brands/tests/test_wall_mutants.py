@@ -62,7 +62,9 @@ def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
         "key in the place of brand",
         read.replace("brand_id =", f"{model._meta.pk_fields[0].column} ="),
     )
-    yield "own stores of any brand", _without(read, "AND brand_id", "store_brands")
+    if model.wall.is_for_siblings:
+        # Elsewhere a brand that is not the store's tells it nothing, whatever the store.
+        yield "own stores of any brand", _without(read, "AND brand_id", "store_brands")
     yield (
         "stores of own brands, all of them",
         read.replace("store_id =", "brand_id =").replace(f"{kind}_stores", "store_brands"),
@@ -89,6 +91,15 @@ def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
             "suppressed brands in full",
             f"{read} OR " + read.split(" OR ")[0].replace("metrics_all", "metrics_suppressed"),
         )
+    if not model.wall.is_for_siblings:
+        yield from _told_mutants(model, read)
+        yield "told to stores in full", _told(read)
+        yield "told to whoever reads figures", read.replace("told_brands", "metrics_all")
+
+
+def _told(rule: str) -> str:
+    """Return of a rule only that the brand tells the viewer such figures."""
+    return rule[rule.rindex(" AND brand_id") + len(" AND ") :]
 
 
 def _without(read: str, beginning: str, setting: str) -> str:
@@ -147,6 +158,7 @@ def _whole_mutants(model: type, table: str) -> Iterator[Mutant]:
         ("nothing passes", "false"),
         ("store in the place of brand", rule.replace("brand_id =", "store_id =")),
         ("another kind's brands", rule.replace(f"{kind}_all", f"{other}_all")),
+        *_told_mutants(model, rule),
     ):
         assert broken != rule, f"{table}: {what} changes nothing"
         policy = Policy("sluice_read_whole", "SELECT", using=broken, roles=(WHOLE,))
@@ -154,6 +166,11 @@ def _whole_mutants(model: type, table: str) -> Iterator[Mutant]:
     yield Mutant(model, "no policy of whole brands", f"DROP POLICY sluice_read_whole ON {table}")
     swapped = Policy("sluice_read_whole", "SELECT", using=rule, roles=("pg_monitor",)).sql(table)
     yield Mutant(model, "whole brands for another role", swapped)
+
+
+def _told_mutants(model: type, rule: str) -> Iterator[tuple[str, str]]:
+    if not model.wall.is_for_siblings:
+        yield "told to siblings", _without(rule, "AND brand_id", "told_brands")
 
 
 def _look_mutants(model: type, table: str) -> Iterator[Mutant]:
@@ -192,10 +209,14 @@ def _look_rules(model: type[Walled], rule: str) -> dict[str, str]:
         "store in the place of brand": rule.replace("brand_id =", "store_id ="),
         "another kind's": rule.replace(f"{kind}_", f"{other}_"),
         "own rows are gone": rule.replace(f"{kind}_all", f"{kind}_nothing"),
-        "own stores of any brand": _without(rule, "AND brand_id", "look_store_brands"),
     }
+    if model.wall.is_for_siblings:
+        found["own stores of any brand"] = _without(rule, "AND brand_id", "look_store_brands")
     if kind != "metrics":
         found["consent ignored"] = _without(rule, "AND notice_id", f"look_{kind}_notices")
+    if not model.wall.is_for_siblings:
+        found["told to all"] = _without(rule, "AND brand_id", "look_told_brands")
+        found["the role's brands are told"] = rule.replace("look_told_brands", "told_brands")
     if model.wall.counted:
         found["the role's k"] = rule.replace(f"{LOOK_PREFIX}k", "sluice.k")
         found["small cells shown"] = rule.replace(f"{model.wall.counted} >=", "0 <=")

@@ -161,7 +161,7 @@ def fill(cursor: Any, places: Places) -> None:
         for (brand, store), count in totals
     ]
     insert(cursor, "members_poolmetric", smallest)
-    insert(cursor, "members_stratummetric", smallest)
+    insert(cursor, "members_stratummetric", [{"brand_id": b, "store_id": s} for b, s in pairs])
     insert(
         cursor,
         "members_answermetric",
@@ -171,10 +171,9 @@ def fill(cursor: Any, places: Places) -> None:
                 "store_id": store,
                 "day": f"2026-01-{day:02}",
                 "state": f"s{number}",
-                "smallest_count": count,
             }
             for day, (brand, store) in enumerate(pairs, start=1)
-            for number, count in enumerate(COUNTS)
+            for number in range(2)
         ],
     )
     insert(
@@ -301,8 +300,12 @@ def expected(
             for key, row in rows.items()
             if oracle.may_read_group(world, viewer, named[str(row.notice)])
         }
-    kind = str(model.wall.kind)
-    return {key for key, row in rows.items() if oracle.may_read(world, viewer, kind, row)}
+    kind, to_siblings = str(model.wall.kind), model.wall.is_for_siblings
+    return {
+        key
+        for key, row in rows.items()
+        if oracle.may_read(world, viewer, kind, row, is_for_siblings=to_siblings)
+    }
 
 
 def visible_of(world: oracle.World, viewer: oracle.Viewer) -> Visible:

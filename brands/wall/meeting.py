@@ -29,6 +29,7 @@ def meet(role: Visible, hq: Visible) -> Visible:
         group_without=(
             role.group_without if is_both_hq and role.group_without == hq.group_without else None
         ),
+        told_brands=role.told_brands & hq.told_brands,
         k=max(role.k, hq.k),
         look=Look(role, hq),
     )

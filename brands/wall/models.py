@@ -25,6 +25,9 @@ class Wall:
     brand only whole-brand rows (no store) of at least k people. `is_appendable` is a table into
     which viewers write rows of their own brands and stores, that they never change. `within` names
     the column of a metrics row that lists further brands: it is read by who sees all of each.
+    `is_for_siblings` is False of figures that follow what persons answer or buy in any brand: a
+    sibling would plant a row and watch them move. They are told by the brand to its own people,
+    and to HQ unless it is in brand-max, where HQ would file an answer and watch.
     """
 
     kind: Kind
@@ -32,6 +35,7 @@ class Wall:
     is_appendable: bool = False
     counted: str = ""
     within: str = ""
+    is_for_siblings: bool = True
 
     @property
     def privileges(self) -> str:
@@ -257,6 +261,8 @@ def _rows_of(model: type[Walled], visible: Visible) -> Q:
         )
     if model.wall.within:
         rows &= Q(**{f"{model.wall.within}__contained_by": sorted(sets.all_brands)})
+    if not model.wall.is_for_siblings:
+        rows &= Q(brand_id__in=visible.told_brands)
     return rows
 
 

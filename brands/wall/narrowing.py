@@ -42,6 +42,7 @@ def narrowed(visible: Visible, actions: Collection[str]) -> Visible:
         },
         kinds={kind: visible.kinds[kind] if kind in kept else KindSets() for kind in Kind},
         averaged_brands=frozenset(),
+        told_brands=visible.told_brands if Kind.METRICS in kept else frozenset(),
         write_brands=visible.write_brands if writes else frozenset(),
         write_stores=visible.write_stores if writes else frozenset(),
         writes_group=visible.writes_group and writes,

@@ -87,23 +87,31 @@ def read_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
             f"(brand_id = ANY {_ids(f'{Kind.METRICS}_suppressed', rendering)}"
             f" AND store_id IS NULL AND {model.wall.counted} >= {_number('k', rendering)})"
         )
-    return _within(model, " OR ".join(rules), rendering)
+    return _narrowed(model, " OR ".join(rules), rendering)
 
 
 def whole_rule(model: type[Walled], rendering: Rendering = "postgresql") -> str:
     """Return `read_rule` for who sees brands whole or not at all."""
-    return _within(model, _whole_brands(model, rendering), rendering)
+    return _narrowed(model, _whole_brands(model, rendering), rendering)
 
 
 def _whole_brands(model: type[Walled], rendering: Rendering) -> str:
     return f"brand_id = ANY {_ids(f'{model.wall.kind}_all', rendering)}"
 
 
-def _within(model: type[Walled], rule: str, rendering: Rendering) -> str:
-    """Return RULE, and for a row about several brands that each of them is seen whole."""
-    if not model.wall.within:
-        return rule
-    return f"({rule}) AND {model.wall.within} <@ {_ids(f'{model.wall.kind}_all', rendering)}"
+def _narrowed(model: type[Walled], rule: str, rendering: Rendering) -> str:
+    """Return RULE and what else must hold.
+
+    Of a row about several brands, that each of them is seen whole; of figures that are no sibling's
+    to know, that the brand tells the viewer such.
+    """
+    extra = []
+    if model.wall.within:
+        whole = _ids(f"{model.wall.kind}_all", rendering)
+        extra.append(f"{model.wall.within} <@ {whole}")
+    if not model.wall.is_for_siblings:
+        extra.append(f"brand_id = ANY {_ids('told_brands', rendering)}")
+    return " AND ".join([f"({rule})", *extra]) if extra else rule
 
 
 def write_rule(rendering: Rendering = "postgresql") -> str:

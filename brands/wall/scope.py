@@ -103,12 +103,13 @@ def _read_values(visible: Visible, prefix: str) -> dict[str, str]:
     values[f"{prefix}k"] = str(int(visible.k))
     values[f"{prefix}grants"] = array(visible.viewer.grants)
     values[f"{prefix}store_brands"] = array(visible.viewer.store_brands)
+    values[f"{prefix}told_brands"] = array(visible.told_brands)
     return values
 
 
 def _read_names(prefix: str) -> tuple[str, ...]:
     parts = ("all", "stores", "consented", "notices")
-    others = ("metrics_suppressed", "group_set", "k", "grants", "store_brands")
+    others = ("metrics_suppressed", "group_set", "k", "grants", "store_brands", "told_brands")
     return (
         *(f"{prefix}{kind}_{part}" for kind in Kind for part in parts),
         *(f"{prefix}{name}" for name in others),

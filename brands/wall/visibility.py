@@ -144,6 +144,9 @@ class Visible:
     # The brands that figures of the group leave out, since the viewer may count only large cells
     # of them; None where no figure of the group may be read.
     group_without: frozenset[int] | None = None
+    # The brands that tell the viewer figures which are no sibling's to know: the own ones, and HQ
+    # those that are not in brand-max.
+    told_brands: frozenset[int] = frozenset()
     k: int = 10
     look: Look | None = None
     _digest: list[str] = field(default_factory=list, compare=False, repr=False)
@@ -176,6 +179,7 @@ class Visible:
             write_stores=frozenset(),
             writes_group=False,
             group_without=None,
+            told_brands=frozenset(),
             look=replace(look, role=look.role.with_only(kinds)) if look else None,
             _digest=[],
         )
@@ -195,6 +199,7 @@ class Visible:
             viewer = self.viewer
             parts = [
                 repr((self.group_set, self.k, sorted(self.averaged_brands))),
+                repr(sorted(self.told_brands)),
                 # Pages also say who looks, and through which modes.
                 repr((viewer.is_hq, sorted(viewer.brands), sorted(viewer.stores))),
                 repr((viewer.sees_contact, viewer.is_engaged, viewer.is_looked_as)),
@@ -335,8 +340,16 @@ def visibility(
         write_stores=viewer.stores if may_write else frozenset(),
         writes_group=may_write and viewer.is_hq,
         group_without=kinds[Kind.METRICS].suppressed_brands if viewer.is_hq else None,
+        told_brands=_told_brands(viewer, modes),
         k=k,
     )
+
+
+def _told_brands(viewer: Viewer, modes: Mapping[int, Mode]) -> frozenset[int]:
+    own = viewer.brands | viewer.store_brands
+    if not viewer.is_hq:
+        return own
+    return own | {brand_id for brand_id, mode in modes.items() if mode is not Mode.BRAND_MAX}
 
 
 def sets_of(kind: Kind, viewer: Viewer, cells: Mapping[tuple[int, Kind], Cell]) -> KindSets:

@@ -62,7 +62,7 @@ brands.follow_mode_change | HERE::test_a_job_gives_nobody_its_rows
 brands.preview_mode | brands/tests/test_mode_preview.py::test_small_cells_of_brands_in_brand_max_stay_out_of_the_preview
 brands.publish_notice | none: a notice and its texts
 brands.sweep_modes | none: drafts and previews, which hold counts the wall allows
-members.count_answers | members/tests/test_answer_figures.py::test_merged_cells_are_never_small_and_hold_everybody_or_nobody
+members.count_answers | members/tests/test_answer_figures.py::test_hq_is_told_of_an_open_brand_and_nothing_of_a_closed_one
 members.expire_answers | HERE::test_a_job_gives_nobody_its_rows
 members.purge_uploads | members/tests/test_import_upkeep.py::test_an_upload_waits_a_week_for_its_columns
 members.record_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
@@ -205,7 +205,7 @@ brands_side_by_side | members/tests/test_panels.py::test_no_period_tells_one_ave
 kpis | members/tests/test_panels.py::test_a_brand_in_brand_max_is_left_out_of_the_groups_persons
 persons_by_brands | members/tests/test_panels.py::test_a_brand_in_brand_max_is_left_out_of_the_groups_persons
 sales_by_day | members/tests/test_panels.py::test_days_of_few_buyers_of_a_brand_max_brand_are_absent_and_counted
-strata_of_members | members/tests/test_strata.py::test_the_panel_keeps_small_cells_of_a_brand_in_brand_max
+strata_of_members | members/tests/test_strata.py::test_the_panel_tells_strata_of_a_brand_in_brand_max_to_nobody_else
 stores | URLS::test_every_url_answers_every_role_as_the_table_says
 top_members | URLS::test_every_url_answers_every_role_as_the_table_says
 """),

@@ -13,12 +13,10 @@ from brands.wall.visibility import Kind
 class AnswerMetric(Walled):
     """Count the members of a brand who stand in one way to one notice, at the end of a day.
 
-    Every member is in exactly one row of a day. Of a brand that shares figures only, HQ reads the
-    merged rows: small cells thrown together until none is left, so that nothing is left by
-    subtraction either. The whole ones count nobody for it: `smallest_count` is 0.
+    Every member is in exactly one row of a day.
     """
 
-    wall = Wall(Kind.METRICS, counted="smallest_count")
+    wall = Wall(Kind.METRICS, is_for_siblings=False)
 
     class State(models.TextChoices):
         GIVEN = "given", _("Agrees")
@@ -26,7 +24,6 @@ class AnswerMetric(Walled):
         EXPIRED = "expired", _("The yes has expired")
         MINOR = "minor", _("Under 14, a guardian has to answer")
         NEVER = "never", _("Has not answered")
-        MIXED = "mixed", _("Several of these, together")
 
     day = models.DateField(_("day"))
     state = models.CharField(_("standing"), max_length=9, choices=State.choices)
@@ -41,8 +38,6 @@ class AnswerMetric(Walled):
         verbose_name=_("notice"),
     )
     people = models.IntegerField(_("members"))
-    is_merged = models.BooleanField(default=False)
-    smallest_count = models.IntegerField(default=0)
     # How many answers had been recorded when this was counted (brands.Generation.answers).
     answers = models.BigIntegerField(default=0)
     counted_at = models.DateTimeField(_("counted"))
@@ -53,7 +48,7 @@ class AnswerMetric(Walled):
         verbose_name_plural = _("figures of answers")
         constraints = [
             models.UniqueConstraint(
-                fields=["brand", "day", "is_merged", "state", "answered_notice"],
+                fields=["brand", "day", "state", "answered_notice"],
                 name="%(app_label)s_%(class)s_once",
                 nulls_distinct=False,
             )

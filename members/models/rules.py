@@ -145,7 +145,7 @@ class StrataState(models.Model):
 class StratumMetric(Walled):
     """Count the members and fans of a brand by stratum, up to now."""
 
-    wall = Wall(Kind.METRICS, counted="smallest_count")
+    wall = Wall(Kind.METRICS, is_for_siblings=False)
 
     without = models.IntegerField(_("without a stratum"))
     passerby = models.IntegerField(_("passerby"))
@@ -153,9 +153,6 @@ class StratumMetric(Walled):
     true_love = models.IntegerField(_("true-love"))
     # What gave these strata; "?" where not all of them are by one version of one rule.
     source = models.CharField(max_length=24, blank=True)
-    # The smallest count of people that is not zero, of those above and of what is left when they,
-    # or several of them together, are taken from a pool figure.
-    smallest_count = models.IntegerField()
     # The number of answers that it was counted after.
     answers = models.BigIntegerField(default=0)
     counted_at = models.DateTimeField(_("counted"), default=timezone.now)

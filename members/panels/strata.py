@@ -11,7 +11,7 @@ from brands import dashboard
 from brands.dashboard import Ask, Page
 from brands.models import Brand
 from members.models import Stratum, StratumMetric
-from members.panels.asked import share, suppressed_asked
+from members.panels.asked import share
 from members.strata import formers_now, owner_words
 from members.strata_figures import MIXED
 
@@ -45,9 +45,8 @@ class StrataOfMembers:
     # Their names; people without a stratum have a column only where there are any.
     strata: tuple[str, ...]
     counted_at: dt.datetime | None
-    # Brands in brand-max of which nothing is shown.
-    hidden: int
-    k: int
+    # Brands in brand-max, which tell nobody else.
+    silent: tuple[str, ...]
 
     @property
     def is_former(self) -> bool:
@@ -87,7 +86,6 @@ def strata_of_members(ask: Ask) -> StrataOfMembers:
     strata = (str(_("Without")), *(str(one.label) for one in list(Stratum)[1:]))
     strata = strata if has_without else strata[1:]
     names = dict(Brand.objects.filter(pk__in=ask.brand_ids).values_list("pk", "name"))
-    shown = {row.brand_id for row in rows}
     return StrataOfMembers(
         brands=tuple(
             BrandStrata(
@@ -103,6 +101,9 @@ def strata_of_members(ask: Ask) -> StrataOfMembers:
         ),
         strata=strata,
         counted_at=min((row.counted_at for row in rows), default=None),
-        hidden=len(set(suppressed_asked(ask)) - shown),
-        k=ask.visible.k,
+        silent=tuple(
+            names[pk]
+            for pk in sorted(ask.brand_ids)
+            if ask.visible.viewer.is_hq and pk not in ask.visible.told_brands
+        ),
     )

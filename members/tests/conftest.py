@@ -99,3 +99,18 @@ def counts() -> Counts:
         job.rows_unchanged,
         job.rows_rejected,
     )
+
+
+@pytest.fixture
+def load(acme: Tenant, tmp_path: Path) -> Callable[..., ImportJob]:
+    """Return a function that imports a file of a brand's, in a transaction of its own."""
+    folder = tmp_path / "loaded"
+    folder.mkdir()
+    importing = Importer(acme, folder)
+
+    def run(kind: str, text: str, *, brand: str = "tea") -> ImportJob:
+        acme.locale = "en"
+        with tenant_transaction(acme), scope.bulk(reason="test"):
+            return getattr(importing, kind)(text, brand=brand)
+
+    return run

@@ -1,4 +1,4 @@
-"""How members stand, counted: every member once, no small cell told to those who may not."""
+"""How members stand, counted: every member once, told to the brand itself and to HQ alone."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import datetime as dt
 
 import pytest
 from django.utils import timezone
-from hypothesis import given
-from hypothesis import strategies as st
 
 from brands.models import Brand, Notice
 from brands.modes import Mode
 from brands.wall import scope
-from members.answer_figures import Cell, State, count_answers, count_if_stale, merged
+from members.answer_figures import count_answers, count_if_stale
 from members.consent_gap import consent_gap, latest_figures, standing_answers
 from members.figures import compare
 from members.models import AnswerMetric, Contact, Person, Profile
@@ -63,7 +61,7 @@ def _member(brand: Brand, notice: Notice, state: str) -> Profile:
 
 def _counted(acme, brand: str) -> dict[str, int]:
     with tenant_transaction(acme), scope.bulk(reason="test"):
-        rows = AnswerMetric.objects.filter(brand__code=brand, is_merged=False)
+        rows = AnswerMetric.objects.filter(brand__code=brand)
         return {row.state: row.people for row in rows}
 
 
@@ -103,52 +101,36 @@ def test_it_is_counted_anew_only_where_answers_changed(acme, standing):
     assert _counted(acme, "tea") == {"given": 1, "withdrawn": 1}
 
 
-def test_hq_is_told_of_a_closed_brand_merged_and_of_an_open_one_in_full(
+def test_hq_is_told_of_an_open_brand_and_nothing_of_a_closed_one(
     acme, standing, switch, seeing, cast
 ):
     standing("tea", given=13, withdrawn=2, never=12)
     standing("bakery", given=3, never=4)
     tea, bakery = _ids(acme, "tea", "bakery")
 
-    def told() -> dict[int, dict[str, int]]:
-        with seeing(cast.group_admin) as opened:
+    def told(who: str) -> dict[int, dict[str, int]]:
+        with seeing(getattr(cast, who)) as opened:
             figures = latest_figures(opened.visible)
             return {pk: {row.state: row.people for row in rows} for pk, rows in figures.items()}
 
-    # The control: member-max shows HQ all figures.
-    assert told()[tea] == {"given": 13, "withdrawn": 2, "never": 12}
-    assert told()[bakery] == {"given": 3, "never": 4}
-    switch(Mode.BRAND_MAX)
-    assert told() == {tea: {"given": 13, "mixed": 14}}
+    of_tea, of_bakery = {"given": 13, "withdrawn": 2, "never": 12}, {"given": 3, "never": 4}
+    assert told("group_admin") == {tea: of_tea, bakery: of_bakery}
+    switch(Mode.BRAND_MAX, "tea")
+    assert told("group_admin") == {bakery: of_bakery}
     with seeing(cast.group_admin):
-        assert {row.people for row in standing_answers() if row.brand_id == tea} == {13}
-        assert {row.people for row in standing_answers() if row.brand_id == bakery} == {None}
-    with seeing(cast.sibling_manager) as opened:
-        assert set(latest_figures(opened.visible)) == {bakery}
+        standing_now = {row.brand_id: row.people for row in standing_answers()}
+    assert standing_now == {tea: None, bakery: 3}
+    # The brands themselves read theirs in every mode, and siblings in none.
+    for mode in (Mode.BRAND_MAX, Mode.FAN_MAX):
+        switch(mode)
+        assert told("brand_manager") == {tea: of_tea}
+        assert told("sibling_manager") == {bakery: of_bakery}
+        assert told("unit_manager").keys() <= {tea, bakery}
 
 
 def _ids(acme, *codes: str) -> list[int]:
     with tenant_transaction(acme):
         return [Brand.objects.get(code=code).pk for code in codes]
-
-
-@given(
-    people=st.lists(st.integers(1, 40), max_size=8),
-    k=st.integers(0, 20),
-    beside=st.lists(st.integers(0, 30), max_size=2),
-)
-def test_merged_cells_are_never_small_and_hold_everybody_or_nobody(people, k, beside):
-    cells = [Cell(State.GIVEN, number, count) for number, count in enumerate(people)]
-    smallest, shown = merged(cells, k=k, beside=tuple(beside))
-    if shown:
-        assert sum(cell.people for cell in shown) == sum(people)
-        assert min(cell.people for cell in shown) == smallest >= k
-        kept = {cell.notice_id for cell in shown if cell.state == State.GIVEN}
-        hidden = [cell.people for cell in cells if cell.notice_id not in kept]
-        # What is hidden is several cells together, so that none of them is left by subtraction.
-        assert len(hidden) != 1
-    else:
-        assert not people or sum(people) < k or any(0 < number < k for number in beside)
 
 
 def test_the_gap_says_who_agreed_to_too_little_and_who_is_covered(
@@ -205,10 +187,7 @@ def test_progress_is_told_day_by_day_of_brands_told_in_full(acme, standing, seei
         return [(covered, every) for _day, covered, every in gap.days]
 
     assert days(Mode.FAN_MAX) == [(11, 23), (12, 23)]
-    # Two days of merged figures could be taken away from each other.
     assert days(Mode.BRAND_MAX) == []
-    with tenant_transaction(acme), scope.bulk(reason="test"):
-        assert AnswerMetric.objects.filter(is_merged=True).values("day").distinct().count() == 1
 
 
 def test_a_figure_that_is_not_what_the_facts_say_is_found(acme, standing):
@@ -216,6 +195,6 @@ def test_a_figure_that_is_not_what_the_facts_say_is_found(acme, standing):
     finish_pending(tenant=acme)
     assert not any(compare(tenant=acme).values())
     with tenant_transaction(acme), scope.bulk(reason="test"):
-        AnswerMetric.objects.filter(state="never", is_merged=False).update(people=4)
+        AnswerMetric.objects.filter(state="never").update(people=4)
     differing = {name: number for name, number in compare(tenant=acme).items() if number}
     assert differing == {"figures of answers": 2}

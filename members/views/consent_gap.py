@@ -26,7 +26,8 @@ from members.consent_gap import (
     latest_figures,
     modes_wished,
     need_of,
-    told_brands,
+    silent_brands,
+    telling_brands,
 )
 from members.consent_people import WHY_WORDS, page_to_ask
 from members.models import AnswerMetric, Consent, ConsentEntry, Entry
@@ -47,6 +48,7 @@ def consents(request: GroupRequest) -> HttpResponse:
         "title": _("Consents"),
         "notices": notice_facts(),
         "brands": _by_brand(request),
+        "silent": silent_brands(visible),
         "days": agreeing,
         "chart": days_chart(_("Agree"), agreeing),
         "sees_answers": sees_answers,
@@ -72,17 +74,15 @@ def consents(request: GroupRequest) -> HttpResponse:
 
 
 def _by_brand(request: GroupRequest) -> list[tuple[Brand, dict[str, int | None]]]:
-    """Return brand → how many members stand in which way; None where it is not told apart."""
+    """Return brand → how many members stand in which way; None where it is not counted yet."""
     figures = latest_figures(request.visible)
     found = []
-    for brand in Brand.objects.filter(pk__in=told_brands(request.visible)).order_by("code"):
+    for brand in Brand.objects.filter(pk__in=telling_brands(request.visible)).order_by("code"):
         rows = figures.get(brand.pk, [])
-        is_mixed = not rows or any(row.state == State.MIXED for row in rows)
         counts: dict[str, int | None] = {
-            state: sum(row.people for row in rows if row.state == state) for state in State
+            state: sum(row.people for row in rows if row.state == state) if rows else None
+            for state in State
         }
-        if is_mixed:
-            counts = {state: number or None for state, number in counts.items()}
         counts["all"] = sum(row.people for row in rows) if rows else None
         found.append((brand, counts))
     return found
@@ -90,10 +90,8 @@ def _by_brand(request: GroupRequest) -> list[tuple[Brand, dict[str, int | None]]
 
 def _agreeing(request: GroupRequest) -> list[tuple[dt.date, int]]:
     """Return, day by day, how many agree, of the brands that are told in full."""
-    told = told_brands(request.visible)
     rows = AnswerMetric.objects.filter(
-        brand_id__in=[pk for pk, is_merged in told.items() if not is_merged],
-        is_merged=False,
+        brand_id__in=telling_brands(request.visible),
         state=State.GIVEN,
         day__gte=first_day(),
     )
