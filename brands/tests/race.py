@@ -94,9 +94,17 @@ class Race:
         with self.committed:
             self.committed.notify(WOKEN)
 
-    def switch(self, switches: int) -> None:
-        """Open and close the brand, by the bare decision and by the roll-back in turns."""
+    def switch(self, switches: int, withdrawals: int) -> None:
+        """Open and close the brand, by the bare decision and by the roll-back in turns.
+
+        In step with the withdrawals, which take longer: else they would go on alone.
+        """
         for turn in range(switches // 2):
+            patience = time.monotonic() + 5
+            while len(self.withdrawn) * switches < withdrawals * turn * 2:
+                if time.monotonic() > patience:
+                    break
+                time.sleep(PAUSE)
             self.state = 4 * turn + OPENING
             with tenant_transaction(self.tenant):
                 # Before the service's own: it is called first once this is committed.
@@ -305,7 +313,7 @@ class Race:
         interval = sys.getswitchinterval()
         sys.setswitchinterval(0.001)
         writers = [
-            threading.Thread(target=self._guarded, args=(self.switch, switches)),
+            threading.Thread(target=self._guarded, args=(self.switch, switches, withdrawals)),
             threading.Thread(target=self._guarded, args=(self.withdraw, withdrawals)),
         ]
         threads = [
