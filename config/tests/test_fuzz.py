@@ -90,7 +90,7 @@ def _long(stage: Stage) -> None:
     try:
         while stage.tally.total < READS:
             print(f"\n{SAYS}seed {number}: {stage.tally.total:,} reads so far", flush=True)
-            _run(stage, number, examples=6, steps=40)
+            _run(stage, number, examples=3, steps=40)
             number = chosen.randrange(1, 2**31)
     finally:
         if kept := os.environ.get("SLUICE_FUZZ_KEEP"):
