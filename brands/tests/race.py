@@ -53,6 +53,8 @@ SOON = 0.05
 PAUSE, PATIENCE = 0.01, 1.0
 # How many of the readers a commit wakes: all at once would only wait for each other.
 WOKEN = 6
+# How many reads of the brand lie wholly between two switches, where readers are fast enough.
+STEADY = 2
 # The day's sales of the switching brand, as pages write them.
 SALES, MARK = 7_654_32, "7,654.32"
 CLOSED, OPENING, OPEN, CLOSING = range(4)
@@ -73,6 +75,8 @@ class Race:
     manager: User
     # Turns of the switch times four, and where in the turn it is.
     state: int = CLOSED
+    # Reads during which no switch was begun or committed.
+    steady: int = 0
     begun: list[int] = field(default_factory=list)
     withdrawn: list[int] = field(default_factory=list)
     committed_at: float = 0.0
@@ -110,7 +114,7 @@ class Race:
                 # Before the service's own: it is called first once this is committed.
                 transaction.on_commit(lambda turn=turn: self._reach(4 * turn + OPEN))
                 opened = mode_change(mode="fan_max", brand=self._brand(), acting_user=None)
-            time.sleep(PAUSE)
+            self._await_reads()
             self.state = 4 * turn + CLOSING
             with tenant_transaction(self.tenant):
                 transaction.on_commit(lambda turn=turn: self._reach(4 * turn + 4 + CLOSED))
@@ -121,6 +125,12 @@ class Race:
                     mode_change(mode="brand_max", brand=self._brand(), acting_user=None)
             with self.lock:
                 self.counts["switches"] += 2
+            self._await_reads()
+
+    def _await_reads(self) -> None:
+        """Leave the brand as it is until a few reads lay wholly in between, or for two seconds."""
+        enough, patience = self.steady + STEADY, time.monotonic() + 2
+        while self.steady < enough and time.monotonic() < patience:
             time.sleep(PAUSE)
 
     def _brand(self) -> Brand:
@@ -183,11 +193,10 @@ class Race:
     def read(self, way: str, look: Callable[[], Seen], *, is_whole: bool) -> None:
         """Read once and judge; IS_WHOLE where LOOK returns everything that it may see."""
         done, before, at = len(self.withdrawn), self.state, time.monotonic()
-        overlaps = len(self.begun) > done or before % 4 in (OPENING, CLOSING)
         is_soon = at - self.committed_at < SOON
         members, sees_brand = look()
         after, begun = self.state, len(self.begun)
-        is_steady = before == after
+        is_steady = before == after and before % 4 in (CLOSED, OPEN)
         faults = []
         if leaked := members.intersection(self.withdrawn[:done]):
             faults.append(f"{way}: {len(leaked)} who had withdrawn, {sorted(leaked)[:3]}")
@@ -201,9 +210,11 @@ class Race:
             counts = self.counts
             counts["reads"] += 1
             counts[f"reads by {way}"] += 1
-            counts["overlapped a change"] += overlaps or not is_steady or begun > done
+            counts["overlapped a switch"] += not is_steady
+            counts["overlapped a withdrawal"] += begun > done
             counts["begun within 50 ms after a commit"] += is_soon
-            if is_steady and sees_brand is not None and before % 4 in (CLOSED, OPEN):
+            if is_steady and sees_brand is not None:
+                self.steady += 1
                 counts[
                     f"closed brand: {way}" if before % 4 == CLOSED else f"open brand: {way}"
                 ] += 1
