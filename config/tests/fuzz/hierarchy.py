@@ -36,11 +36,20 @@ class Hierarchy(Members):
         kinds=st.frozensets(st.sampled_from(KINDS), min_size=1),
         months=st.sampled_from([None, None, 1]),
     )
-    @precondition(lambda self: len(self.notices) < 5)
+    @precondition(lambda self: len(self.notices) < 6)
     def notice(
         self, group: bool, named: frozenset[str], kinds: frozenset[str], months: int | None
     ) -> None:
         """Publish a notice, or be refused."""
+        self._publish(group, named, kinds, months)
+
+    def _publish(
+        self,
+        group: bool,
+        named: frozenset[str],
+        kinds: frozenset[str],
+        months: int | None = None,
+    ) -> None:
         self._step("notice")
         user = self.stage.people["group_admin"]
         content = Content(

@@ -10,13 +10,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize
 
 from config.tests.fuzz.exports import Exports
-from config.tests.fuzz.stage import BRANDS, MODES, PEOPLE
+from config.tests.fuzz.stage import BRANDS, MODES, PEOPLE, Member
 from members.models import Entry
 
 # Every so many steps the dear ways are taken as well.
 STRATA_EVERY = 2
 LOOK_EVERY = 3
 EXPORT_EVERY = 3
+
+
+def _card(seed: int, number: int) -> int:
+    """Return the card of a member at the start; the same in every brand, so that they are one.
+
+    A card that many share is hot and links nobody: a few members share a few.
+    """
+    return (seed + number) % 4 if number < 5 else 10 + number
 
 
 class Group(Exports):
@@ -26,25 +34,41 @@ class Group(Exports):
         wanted=st.tuples(*[st.sampled_from(["fan_max", *MODES])] * 2),
         seed=st.integers(0, 99),
         has_rule=st.booleans(),
+        named=st.frozensets(st.sampled_from(BRANDS), min_size=1),
+        to_group=st.booleans(),
     )
-    def begin(self, wanted: tuple[str, str], seed: int, has_rule: bool) -> None:
-        """Import members and orders of every brand, and choose first modes."""
+    def begin(
+        self,
+        wanted: tuple[str, str],
+        seed: int,
+        has_rule: bool,
+        named: frozenset[str],
+        to_group: bool,
+    ) -> None:
+        """Import members and orders of every brand, let some agree, and choose first modes."""
         # Hypothesis begins with the simplest run of all, which shows the least.
-        assume((seed, has_rule, wanted) != (0, False, (MODES[0], MODES[0])))
+        assume((seed, has_rule, wanted) != (0, False, ("fan_max", "fan_max")))
         numbers = list(range(1, self.stage.members + 1))
         for code in BRANDS:
             rows = [
-                # A card that many share is hot and links nobody: a few members share a few.
-                self._row(
-                    code, number, card=(seed + number) % 4 if number < 5 else 0, store=number % 3
-                )
+                self._row(code, number, card=_card(seed, number), store=number % 3)
                 for number in numbers
             ]
             self._import(code, rows)
             self._buy(code, numbers, fen=12_50, days=[5, 50])
-        first, at = min(self.notices), self.clock.now() - dt.timedelta(hours=2)
-        agreeing = [(code, number) for code in BRANDS for number in numbers if number % 3]
-        self._answer(agreeing, Entry.What.YES, first, at)
+        first = min(self.notices)
+        self._publish(to_group, named, frozenset({"profile"}))
+        # One person's answers differ from brand to brand.
+        agreed: dict[int, list[Member]] = {}
+        for turn, code in enumerate(BRANDS):
+            for number in numbers:
+                answer = (None, first, max(self.notices))[(turn * (number % 2) + number) % 3]
+                if answer is not None:
+                    agreed.setdefault(answer, []).append((code, number))
+        for notice, members in agreed.items():
+            # A notice is agreed to once it is there.
+            at = self.clock.now() - dt.timedelta(hours=2 if notice == first else 0)
+            self._answer(members, Entry.What.YES, notice, at)
         self._decide(None, wanted[0], 0)
         self._decide("bakery", wanted[1], 0)
         if has_rule:
