@@ -53,6 +53,7 @@ SOON = 0.05
 PAUSE, PATIENCE = 0.01, 1.0
 # How many of the readers a commit wakes: all at once would only wait for each other.
 WOKEN = 6
+PANEL = "cached panel"
 # How many reads of the brand lie wholly between two switches, where readers are fast enough.
 STEADY = 2
 # The day's sales of the switching brand, as pages write them.
@@ -114,7 +115,7 @@ class Race:
                 # Before the service's own: it is called first once this is committed.
                 transaction.on_commit(lambda turn=turn: self._reach(4 * turn + OPEN))
                 opened = mode_change(mode="fan_max", brand=self._brand(), acting_user=None)
-            self._await_reads()
+            self._await_reads(with_panel=turn % 4 == 0)
             self.state = 4 * turn + CLOSING
             with tenant_transaction(self.tenant):
                 transaction.on_commit(lambda turn=turn: self._reach(4 * turn + 4 + CLOSED))
@@ -127,10 +128,16 @@ class Race:
                 self.counts["switches"] += 2
             self._await_reads()
 
-    def _await_reads(self) -> None:
-        """Leave the brand as it is until a few reads lay wholly in between, or for two seconds."""
+    def _await_reads(self, *, with_panel: bool = False) -> None:
+        """Leave the brand as it is until a few reads lay wholly in between, or for two seconds.
+
+        WITH_PANEL until the slower panel is among them: what is then kept of it must not be shown.
+        """
         enough, patience = self.steady + STEADY, time.monotonic() + 2
-        while self.steady < enough and time.monotonic() < patience:
+        panels = self.counts[f"open brand: {PANEL}"] + with_panel
+        while time.monotonic() < patience and (
+            self.steady < enough or self.counts[f"open brand: {PANEL}"] < panels
+        ):
             time.sleep(PAUSE)
 
     def _brand(self) -> Brand:
@@ -295,12 +302,12 @@ class Race:
         while True:
             yield "sql as HQ", self._scoped(self.hq, self._by_sql), True
             yield "orm as sibling", self._scoped(self.sibling, self._by_orm), True
-            yield "cached panel", partial(self._by_panel, self._page()), False
+            yield PANEL, partial(self._by_panel, self._page()), False
             yield "page", partial(self._by_page, self._page()), False
             yield "api", partial(self._by_api, program(self._grant(), host=self.host)), False
             yield "orm as HQ", self._scoped(self.hq, self._by_orm), True
             yield "sql as sibling", self._scoped(self.sibling, self._by_sql), True
-            yield "cached panel", partial(self._by_panel, self._page()), False
+            yield PANEL, partial(self._by_panel, self._page()), False
 
     @property
     def host(self) -> str:

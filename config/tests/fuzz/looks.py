@@ -6,7 +6,6 @@ import datetime as dt
 from types import SimpleNamespace
 from typing import Any, cast
 
-from django.conf import settings
 from django.db import connection
 
 from brands.tests import oracle, wall_rows
@@ -58,15 +57,10 @@ class Looks(Reading):
                         wall_rows.key_of(pk) for pk in model.objects.values_list("pk", flat=True)
                     }
                     assert by_sql == by_orm, self._wrong(who, model, "look", rows, by_sql, by_orm)
-                    is_right = by_sql == both if _is_exact() else by_sql <= both
-                    assert is_right, self._wrong(who, model, "look", rows, by_sql, both)
+                    assert by_sql == both, self._wrong(who, model, "look", rows, by_sql, both)
                     kind = kind_of(model)
                     # Of the group's and of one's own there is nothing that both may read.
                     if kind not in ("group", "own"):
                         self.stage.tally.add(
                             kind, "look", allowed=len(by_sql), denied=len(rows) - len(both)
                         )
-
-
-def _is_exact() -> bool:
-    return hasattr(settings, "LOOK_ROLE")
