@@ -85,12 +85,16 @@ class Group(Exports):
         self._read(who)
 
     def _read(self, who: str) -> None:
+        reads_strata = self.turn % STRATA_EVERY == 0
+        if reads_strata:
+            # First of all: it writes figures anew, which the facts below are read from.
+            self._sweep()
         world, viewer, facts = self._world(), self._viewer(who), self._facts()
         self._fetch(who, world, viewer, facts)
         # A grant that has ended is refused before any scope: only pages and API have an answer.
         if viewer.name != "nobody":
             self._read_rows(who, world, viewer, facts)
-            if self.turn % STRATA_EVERY == 0:
+            if reads_strata:
                 self._read_strata(who, world, viewer, facts)
             if self.turn % EXPORT_EVERY == 0:
                 self._read_export(who, world, viewer, facts)

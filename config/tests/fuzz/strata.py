@@ -189,13 +189,16 @@ class Strata(Modes):
 
     # --- What is read ---------------------------------------------------------------------------
 
-    def _read_strata(
-        self, who: str, world: oracle.World, viewer: oracle.Viewer, facts: Facts
-    ) -> None:
-        """Compare the strata that a viewer reads, once they are worked out."""
+    def _sweep(self) -> None:
+        """Let the product's sweep work strata out anew, if it finds that it has to."""
         if not self.is_stratified:
             refresh_if_stale(tenant=self.stage.tenant)
             self.is_stratified = True
+
+    def _read_strata(
+        self, who: str, world: oracle.World, viewer: oracle.Viewer, facts: Facts
+    ) -> None:
+        """Compare the strata that a viewer reads."""
         with self._seeing(who), connection.cursor() as cursor:
             cursor.execute("SELECT id, stratum, stratum_source FROM members_profile")
             seen = {pk: (stratum, source) for pk, stratum, source in cursor.fetchall()}
