@@ -1,5 +1,6 @@
 # One word for each thing one does here. Everything is installed into .venv; data is under var/.
-# Variables: PORT=8001 (web port), ARGS="…" (passed on), PYTHON=python3.12 (for .venv).
+# Variables: PORT=8001 (web port), SLUICE_VAR=/folder (data), ARGS="…" (passed on),
+# PYTHON=python3.12 (for .venv).
 
 PORT ?= 8000
 ARGS ?=
@@ -19,6 +20,8 @@ export PORT
 
 help: ## Say what there is to do
 	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo; echo "Variables: PORT=8001 (web port, 8000 by default), SLUICE_VAR=/folder (data, ./var by"; \
+	echo "default), ARGS='…' (passed on), PYTHON=python3.12 (for .venv)"
 
 demo: .venv ## Start everything, load the demo groups once, serve until Ctrl-C
 	@exec $(WITH_SERVICES) -- $(PY) manage.py demo $(ARGS)
@@ -92,7 +95,7 @@ clean: ## Remove .venv, caches and the tests' services; the demo's data stays
 	if [ -e .venv ] && ! .venv/bin/python -c 'import pip' 2>/dev/null; then rm -rf .venv; fi; \
 	if [ ! -e .venv ]; then echo "Making .venv with $$("$$python" --version) …"; \
 		"$$python" -m venv .venv; fi; \
-	echo "Installing packages into .venv …"; \
+	echo "Installing packages into .venv: some 90 s, silent where this is no terminal …"; \
 	quiet=--quiet; if [ -t 1 ]; then quiet=; fi; \
 	if ! .venv/bin/python -m pip install $$quiet --disable-pip-version-check \
 		-r requirements-dev.txt; then \
