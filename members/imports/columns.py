@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,8 @@ class Counts:
     created: int = 0
     updated: int = 0
     unchanged: int = 0
-    repeated: int = 0
+    # Lines of the file that a later line of the same key replaced.
+    repeated: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -63,15 +64,16 @@ class Columns:
             )
         self.drop(set(reasons))
 
-    def keep_last(self, *names: str) -> int:
-        """Leave out rows that a later row with the same key replaces; return how many."""
+    def keep_last(self, *names: str) -> list[int]:
+        """Leave out rows that a later row with the same key replaces; return their lines."""
         keys = list(zip(*(self.values[name] for name in names), strict=True))
         if len(set(keys)) == len(keys):
-            return 0
+            return []
         last = {key: place for place, key in enumerate(keys)}
         dropped = {place for place, key in enumerate(keys) if last[key] != place}
+        lines = [self.lines[place] for place in sorted(dropped)]
         self.drop(dropped)
-        return len(dropped)
+        return lines
 
 
 def read_columns(

@@ -38,6 +38,7 @@ class FileShape:
     headings: list[str]
     size: int
     digest: str
+    has_rows: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,9 @@ def inspect_file(path: Path) -> FileShape:
     headings = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
     if not any(headings):
         raise ImportRefused(_("The file's first line has no headings. Nothing was imported."))
-    if not has_rows:
-        raise ImportRefused(_("The file has headings but no rows. Nothing was imported."))
     if len(headings) > _MAX_HEADINGS:
         raise ImportRefused(_("The file has too many columns. Nothing was imported."))
-    return FileShape(encoding, delimiter, headings, size, digest_of(path))
+    return FileShape(encoding, delimiter, headings, size, digest_of(path), has_rows)
 
 
 def preview_file(path: Path, encoding: str, delimiter: str, *, rows: int) -> Preview:

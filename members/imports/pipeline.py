@@ -38,6 +38,8 @@ CHUNK_ROWS = {
 }
 
 
+# How many of the lines that a later one replaced are named.
+LINES_NAMED = 10
 # Chunks before which the tables they join with are analysed: each time they are some times larger.
 _ANALYSE_BEFORE = frozenset({1, 4, 16, 64, 256, 1024, 4096})
 
@@ -234,12 +236,14 @@ def _write_chunk(
                 fields["rejected_bytes"] = report.append_rejected(
                     place, now.rejected_bytes, shape.headings, bad
                 )
+            if more := counts.repeated[: LINES_NAMED - len(now.repeated_lines)]:
+                fields["repeated_lines"] = now.repeated_lines + more
             for name, amount in (
                 ("rows_read", len(chunk.rows) + len(chunk.bad)),
                 ("rows_created", counts.created),
                 ("rows_updated", counts.updated),
                 ("rows_unchanged", counts.unchanged),
-                ("rows_repeated", counts.repeated),
+                ("rows_repeated", len(counts.repeated)),
                 ("rows_rejected", len(bad)),
             ):
                 fields[name] = getattr(now, name) + amount

@@ -54,6 +54,9 @@ def import_create(
             % {"size": settings.IMPORT_MAX_BYTES // 2**20}
         )
     shape = inspect_file(path)
+    if is_mapped_later and not shape.has_rows:
+        # A person chose the wrong file; a nightly file of a command may have nothing to say.
+        raise ImportRefused(_("The file has headings but no rows. Nothing was imported."))
     if mapping is None:
         mapping = map_automatically(kind, shape.headings)
     if not is_mapped_later:

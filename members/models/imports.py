@@ -56,6 +56,8 @@ class ImportJob(Walled):
     rows_rejected = models.BigIntegerField(_("rejected"), default=0)
     # Rows that a later row of the same file replaced.
     rows_repeated = models.BigIntegerField(_("repeated in the file"), default=0)
+    # The lines of the first of them, for whoever looks for them in the file.
+    repeated_lines = models.JSONField(default=list, editable=False)
     # Where the rejected rows are, relative to MEDIA_ROOT; followed where it is what it must be.
     rejected_path = models.CharField(max_length=500, blank=True)
     # What of that file is committed; a killed run's rest is cut off before the next one writes.

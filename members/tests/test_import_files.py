@@ -67,15 +67,19 @@ def test_encodings_and_delimiters_are_recognised(file_of, encoding, found, delim
         (b"PK\x03\x04rest", "Excel"),
         (b"\x89PNG\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "no text file"),
         (b"a,b\r1,2\r", "CR"),
-        (b"member_no,phone", "headings but no rows"),
-        (b"member_no,phone\n\n,,\r\n \n", "headings but no rows"),
-        ("member_no,phone\n".encode("utf-16"), "headings but no rows"),
         (b"name\n" + b"\xff\xfe\xff\x80" * 30, "neither"),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused_in_words(file_of, data, words):
     with pytest.raises(ImportRefused, match=words):
         inspect_file(file_of(data))
+
+
+def test_headings_alone_are_told_from_headings_with_rows(file_of):
+    for data in (b"a,b", b"a,b\n\n,,\r\n \n", "a,b\n".encode("utf-16")):
+        assert not inspect_file(file_of(data)).has_rows
+    for data in (b"a,b\n1,", b"a,b\n" + b"\n" * 2_000_000 + b"1,2", "a,b\n1,2".encode("utf-16")):
+        assert inspect_file(file_of(data)).has_rows
 
 
 def test_a_missing_file_is_refused_in_words(tmp_path):

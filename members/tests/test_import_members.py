@@ -161,6 +161,7 @@ def test_an_emptied_cell_takes_the_identity_away(importer):
 def test_a_number_twice_in_a_file_keeps_its_last_row(importer):
     job = importer.members("member_no,name\nM1,first\nM2,other\nM1,last\n")
     assert (job.rows_created, job.rows_repeated, job.rows_rejected) == (2, 1, 0)
+    assert job.repeated_lines == [2]
     contact = Contact.objects.get(profile__member_no="M1")
     assert unseal(group_keys(), contact)["name"] == "last"
 

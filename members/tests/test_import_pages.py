@@ -109,6 +109,7 @@ def test_a_manager_imports_answers_to_notices(acme, upload):
         (b"", "The file is empty"),
         (b"PK\x03\x04...", "Excel workbook"),
         (b"name\n" + b"\xff\xfe\xff\x80" * 30, "neither in UTF-8"),
+        ("member_no,phone\n", "headings but no rows"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_on_the_page_and_not_kept(
