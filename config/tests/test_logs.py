@@ -67,14 +67,16 @@ def _by_sql(*args: object, **kwargs: object) -> None:
 
 def _by_constraint(*args: object, **kwargs: object) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE met (name text PRIMARY KEY) ON COMMIT DROP")
-        cursor.execute("INSERT INTO met VALUES (%s), (%s)", [ALL, ALL])
+        # A table that the app role may write to as it likes.
+        session = [NAME, ALL]
+        cursor.execute(
+            "INSERT INTO django_session VALUES (%s, %s, now()), (%s, %s, now())", session * 2
+        )
 
 
 def _by_copy(*args: object, **kwargs: object) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE met (number int) ON COMMIT DROP")
-        with cursor.copy("COPY met FROM STDIN") as copy:
+        with cursor.copy("COPY django_session (expire_date) FROM STDIN") as copy:
             copy.write(f"{NAME} {PHONE}\n")
 
 
@@ -82,7 +84,7 @@ FAILURES = {
     "ValueError": _by_value,
     "SQLSTATE 22P02": _by_sql,
     "SQLSTATE 23505": _by_constraint,
-    "InvalidTextRepresentation": _by_copy,
+    "InvalidDatetimeFormat": _by_copy,
 }
 
 
