@@ -75,9 +75,12 @@ def _by_constraint(*args: object, **kwargs: object) -> None:
 
 
 def _by_copy(*args: object, **kwargs: object) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        with cursor.copy("COPY django_session (expire_date) FROM STDIN") as copy:
-            copy.write(f"{NAME} {PHONE}\n")
+    with (
+        transaction.atomic(),
+        connection.cursor() as cursor,
+        cursor.copy("COPY django_session (expire_date) FROM STDIN") as copy,
+    ):
+        copy.write(f"{NAME} {PHONE}\n")
 
 
 FAILURES = {
