@@ -68,7 +68,7 @@ def test_changes_are_read_in_the_readers_language() -> None:
     with override("zh-hans"):
         assert event.change_rows == [
             ("角色", "总部分析师", "总部管理员"),
-            ("截止", None, "2026-11-21"),
+            ("截止", None, "2026年11月21日"),
             ("is active", "是", "否"),
             ("left over", 1, 0),
         ]
