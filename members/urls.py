@@ -11,6 +11,7 @@ from members.views import (
     overlap,
     rules,
     segments,
+    uploads,
 )
 
 app_name = "members"
@@ -35,9 +36,9 @@ urlpatterns = [
     path("strata/", rules.rules, name="strata"),
     path("overlap/", overlap.overlap, name="overlap"),
     path("imports/", imports.imports, name="imports"),
-    path("imports/new/", imports.import_upload, name="import_upload"),
+    path("imports/new/", uploads.import_upload, name="import_upload"),
     path("imports/<int:job_id>/", imports.import_watch, name="import_watch"),
-    path("imports/<int:job_id>/columns/", imports.import_columns, name="import_columns"),
+    path("imports/<int:job_id>/columns/", uploads.import_columns, name="import_columns"),
     path("imports/<int:job_id>/cancel/", imports.import_cancel, name="import_cancel"),
     path("imports/<int:job_id>/again/", imports.import_again, name="import_again"),
     path("imports/<int:job_id>/rejected/", imports.import_rejected, name="import_rejected"),

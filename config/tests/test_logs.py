@@ -109,7 +109,7 @@ def test_a_request_that_fails_logs_where_and_not_whom(cast, visit, stream, monke
 
 
 def test_what_is_posted_is_in_no_log_and_no_error_page(cast, visit, stream, monkeypatch):
-    monkeypatch.setattr("members.views.imports.render", _by_value)
+    monkeypatch.setattr("members.views.uploads.render", _by_value)
     client = visit(cast.brand_manager)
     client.raise_request_exception = False
     answer = client.post("/imports/new/", dict(zip("abcd", CONTACT, strict=True)))

@@ -1,10 +1,9 @@
-"""Upload a file, say which column is what, watch it come in, fetch the rows that did not."""
+"""List imports, watch one come in, stop it or let it go on, fetch the rows that did not."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,12 +13,10 @@ from django.views.decorators.http import require_GET, require_POST
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members.folders import StrangePath
-from members.forms import ColumnsForm, UploadForm
 from members.imports import services
 from members.imports.errors import ImportRefused
 from members.imports.mapping import FIELDS
 from members.imports.report import rejected_file
-from members.imports.uploads import keep_upload
 from members.models import ImportJob
 from tenants.access import permission_required
 
@@ -34,14 +31,14 @@ def _jobs(request: GroupRequest) -> QuerySet[ImportJob]:
     return jobs.filter(brand_id__in=request.visible.viewer.brands)
 
 
-def _own_job(request: GroupRequest, job_id: int) -> ImportJob:
+def own_job(request: GroupRequest, job_id: int) -> ImportJob:
     """Return an import of a brand the person works for; 404 for any other."""
     return get_object_or_404(
         _jobs(request).filter(brand__in=request.visible.write_brands), pk=job_id
     )
 
 
-def _sees_cells(request: GroupRequest, job: ImportJob) -> bool:
+def sees_cells(request: GroupRequest, job: ImportJob) -> bool:
     """Tell whether the person may read a file's rows, whatever its columns: there may be names.
 
     Who may see no contact data reads an orders file of their own alone.
@@ -68,87 +65,15 @@ def imports(request: GroupRequest) -> HttpResponse:
         {
             "title": _("Imports"),
             "page": page,
-            "may_import": _may_import(request),
+            "may_import": may_import(request),
             "shows_brands": len(request.visible.viewer.brands) != 1,
         },
     )
 
 
-def _may_import(request: GroupRequest) -> bool:
+def may_import(request: GroupRequest) -> bool:
+    """Tell whether the person may bring files in for some brand."""
     return bool(request.visible.write_brands) and request.user.has_perm("members.add_importjob")
-
-
-@permission_required("members.add_importjob")
-def import_upload(request: GroupRequest) -> HttpResponse:
-    """Take a file and go on to its columns; a file that cannot be read is refused with why."""
-    if not _may_import(request):
-        raise Http404
-    given = (request.POST, request.FILES) if request.method == "POST" else (None, None)
-    initial = {"kind": request.GET.get("kind", ImportJob.Kind.MEMBERS)}
-    form = UploadForm(*given, visible=request.visible, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        upload = form.cleaned_data["file"]
-        path = keep_upload(upload, request.tenant.schema_name, form.cleaned_data["brand"].pk)
-        try:
-            with transaction.atomic():
-                job = services.import_create(
-                    brand=form.cleaned_data["brand"],
-                    kind=form.cleaned_data["kind"],
-                    path=path,
-                    file_name=upload.name,
-                    acting_user=request.user,
-                    is_mapped_later=True,
-                )
-        except ImportRefused as error:
-            path.unlink(missing_ok=True)
-            form.add_error("file", str(error))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        else:
-            return redirect("members:import_columns", job.pk)
-    context = {
-        "title": _("Import a file"),
-        "form": form,
-        "headings": [
-            (label, [(field.label, field.is_required) for field in FIELDS[kind]])
-            for kind, label in ImportJob.Kind.choices
-        ],
-    }
-    return render(request, "members/import_upload.html", context)
-
-
-@permission_required("members.add_importjob")
-def import_columns(request: GroupRequest, job_id: int) -> HttpResponse:
-    """Show the first rows and ask which column is what; then hand the job to the worker."""
-    job = _own_job(request, job_id)
-    if job.state != ImportJob.State.UPLOADED:
-        return redirect("members:import_watch", job.pk)
-    try:
-        preview = services.import_preview(job)
-    except ImportRefused as error:
-        messages.error(request, str(error))
-        return redirect("members:import_upload")
-    form = ColumnsForm(
-        request.POST if request.method == "POST" else None,
-        kind=job.kind,
-        headings=preview.headings,
-        mapping=job.mapping,
-    )
-    if request.method == "POST" and form.is_valid():
-        try:
-            services.import_start(job=job, acting_user=request.user, mapping=form.mapping())
-            return redirect("members:import_watch", job.pk)
-        except ImportRefused as error:
-            form.add_error(None, str(error))
-    context = {
-        "title": _("Which column is what?"),
-        "job": job,
-        "form": form,
-        "rows": preview.rows if _sees_cells(request, job) else [],
-        "required": [field.label for field in FIELDS[job.kind] if field.is_required],
-    }
-    return render(request, "members/import_columns.html", context)
 
 
 def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
@@ -167,12 +92,12 @@ def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
         and (not job.is_finished or job.state == ImportJob.State.FAILED)
         and not job.is_cancel_asked,
         "may_start": may_act and job.state == ImportJob.State.FAILED,
-        "has_rejected": bool(job.rows_rejected) and _sees_cells(request, job),
+        "has_rejected": bool(job.rows_rejected) and sees_cells(request, job),
         # A file without a heading line has its first member for headings: they are cells too.
         "columns": [
             (field.label, job.mapping[field.name])
             for field in FIELDS[job.kind]
-            if field.name in job.mapping and _sees_cells(request, job)
+            if field.name in job.mapping and sees_cells(request, job)
         ],
     }
 
@@ -199,7 +124,7 @@ def import_watch(request: GroupRequest, job_id: int) -> HttpResponse:
 @require_POST
 def import_cancel(request: GroupRequest, job_id: int) -> HttpResponse:
     """Ask an import to stop; what it has written stays."""
-    job = services.import_cancel(job=_own_job(request, job_id), acting_user=request.user)
+    job = services.import_cancel(job=own_job(request, job_id), acting_user=request.user)
     if job.state == ImportJob.State.CANCELLED:
         messages.success(request, _("The import is cancelled. Rows it had written stay."))
     else:
@@ -213,7 +138,7 @@ def import_cancel(request: GroupRequest, job_id: int) -> HttpResponse:
 @require_POST
 def import_again(request: GroupRequest, job_id: int) -> HttpResponse:
     """Let a stopped import go on where it stopped."""
-    job = _own_job(request, job_id)
+    job = own_job(request, job_id)
     try:
         services.import_start(job=job, acting_user=request.user)
     except ImportRefused as error:
@@ -225,8 +150,8 @@ def import_again(request: GroupRequest, job_id: int) -> HttpResponse:
 @require_GET
 def import_rejected(request: GroupRequest, job_id: int) -> FileResponse:
     """Give back the rows that were not imported, with their reasons."""
-    job = _own_job(request, job_id)
-    if not job.rejected_path or not _sees_cells(request, job):
+    job = own_job(request, job_id)
+    if not job.rejected_path or not sees_cells(request, job):
         raise Http404
     try:
         file = rejected_file(job, request.tenant.schema_name).open("rb")
