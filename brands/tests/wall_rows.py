@@ -140,6 +140,7 @@ def fill(cursor: Any, places: Places) -> None:
     lines = [{"order_id": pk, "line_no": 1, **place} for pk, place in zip(ids, placed, strict=True)]
     insert(cursor, "members_orderline", lines)
     insert(cursor, "members_importjob", keyed)
+    insert(cursor, "members_importsource", [{**row, "name": f"W{row['id']}"} for row in keyed])
     insert(cursor, "members_brandstratumrule", keyed)
     insert(cursor, "members_brandsegment", [{**row, "name": f"W{row['id']}"} for row in keyed])
     people = [{**row, "person_id": row["profile_id"]} for row in of_profile]

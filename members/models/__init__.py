@@ -19,6 +19,7 @@ from members.models.rules import (
     StratumThresholds,
 )
 from members.models.segments import BrandSegment, GroupSegment, SavedFilter
+from members.models.sources import ImportSource
 
 __all__ = [
     "AnswerMetric",
@@ -40,6 +41,7 @@ __all__ = [
     "Identity",
     "IdentityLink",
     "ImportJob",
+    "ImportSource",
     "MaskedContact",
     "Measure",
     "Objection",

@@ -21,6 +21,11 @@ class ImportJob(Walled):
         MEMBERS = "members", _("Members")
         ORDERS = "orders", _("Orders")
         CONSENTS = "consents", _("Answers to notices")
+        CONTACTS = "contacts", _("Contact data of known members")
+        TOUCHPOINTS = "touchpoints", _("Followers of channel accounts")
+        TAGS = "tags", _("Tags of members")
+        STORES = "stores", _("Stores")
+        STAFF = "staff", _("Store staff")
 
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("Waiting for its columns")
@@ -30,7 +35,16 @@ class ImportJob(Walled):
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
 
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    source = models.ForeignKey(
+        "members.ImportSource",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        related_name="imports",
+        verbose_name=_("source"),
+    )
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.UPLOADED
     )
@@ -40,6 +54,10 @@ class ImportJob(Walled):
     file_digest = models.CharField(max_length=64, blank=True)
     encoding = models.CharField(_("encoding"), max_length=20, blank=True)
     delimiter = models.CharField(max_length=1, blank=True)
+    # The sheets or packed files that the upload holds, while a person has to choose one of them.
+    parts = models.JSONField(default=list, db_default=[], blank=True, editable=False)
+    # Of the file that came, where the rows were taken out of a workbook or an archive.
+    given_digest = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     # Field name → column heading of the file.
     mapping = models.JSONField(_("columns"), default=dict, blank=True)
     bytes_total = models.BigIntegerField(default=0)
