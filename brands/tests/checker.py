@@ -26,6 +26,9 @@ WRITABLE = {
     "members_brandstratumrule": {"SELECT", "INSERT"},
     "members_brandsegment": {"SELECT", "INSERT", "UPDATE"},
     "members_consententry": {"SELECT", "INSERT"},
+    "members_intakebatch": {"SELECT", "INSERT"},
+    "members_intakepart": {"SELECT", "INSERT"},
+    "members_tag": {"SELECT", "INSERT", "UPDATE"},
     "members_groupconsententry": {"SELECT", "INSERT"},
 }
 _OWNERS_OWN = tuple(

@@ -1,9 +1,11 @@
 """Members of brands, who they are, what they agreed to and what they bought."""
 
 from members.models.consents import Consent, ConsentEntry, Entry, GroupConsentEntry, Objection
+from members.models.events import Event
 from members.models.exports import ExportJob
 from members.models.gap import AnswerMetric
 from members.models.imports import ImportJob, PendingRollup, PendingTotal
+from members.models.intake import IntakeBatch, IntakePart
 from members.models.metrics import DailyMetric, GroupMetric, PoolMetric
 from members.models.orders import Order, OrderLine
 from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
@@ -20,6 +22,8 @@ from members.models.rules import (
 )
 from members.models.segments import BrandSegment, GroupSegment, SavedFilter
 from members.models.sources import ImportSource
+from members.models.tags import GroupTag, ProfileTag, Tag
+from members.models.touchpoints import Touchpoint
 
 __all__ = [
     "AnswerMetric",
@@ -31,6 +35,7 @@ __all__ = [
     "Contact",
     "DailyMetric",
     "Entry",
+    "Event",
     "GroupConsentEntry",
     "ExportJob",
     "GroupKey",
@@ -38,10 +43,13 @@ __all__ = [
     "GroupOverlap",
     "GroupSegment",
     "GroupStratumRule",
+    "GroupTag",
     "Identity",
     "IdentityLink",
     "ImportJob",
     "ImportSource",
+    "IntakeBatch",
+    "IntakePart",
     "MaskedContact",
     "Measure",
     "Objection",
@@ -55,9 +63,12 @@ __all__ = [
     "PersonMerge",
     "PoolMetric",
     "Profile",
+    "ProfileTag",
     "SavedFilter",
     "StrataState",
     "Stratum",
     "StratumMetric",
     "StratumThresholds",
+    "Tag",
+    "Touchpoint",
 ]
