@@ -24,6 +24,7 @@ from members.models.segments import BrandSegment, GroupSegment, SavedFilter
 from members.models.sources import ImportSource
 from members.models.tags import GroupTag, ProfileTag, Tag
 from members.models.touchpoints import Touchpoint
+from members.models.undo import ImportChange
 
 __all__ = [
     "AnswerMetric",
@@ -46,6 +47,7 @@ __all__ = [
     "GroupTag",
     "Identity",
     "IdentityLink",
+    "ImportChange",
     "ImportJob",
     "ImportSource",
     "IntakeBatch",

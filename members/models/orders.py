@@ -22,6 +22,8 @@ class Order(Walled):
     ordered_at = models.DateTimeField(_("ordered"))
     amount = models.BigIntegerField(_("amount"), default=0)
     lines = models.IntegerField(_("lines"), default=0)
+    # The import that created the order, for its undoing.
+    import_id = models.BigIntegerField(null=True, blank=True, db_default=None)
     # Paid back, from events; figures count the amount less this, on the day of the order.
     refunded = models.BigIntegerField(_("paid back"), default=0, db_default=0)
 

@@ -55,6 +55,12 @@ class Profile(Walled):
     )
     # Whose rule gave it and which version: members.strata.Source.
     stratum_source = models.CharField(max_length=16, blank=True, default="", db_default="")
+    # Of what instant the row's data are, and the rank of the source that said them last: which
+    # file wins where two say different things (members.imports.rules).
+    as_of = models.DateTimeField(_("as of"), null=True, blank=True, db_default=None)
+    source_rank = models.SmallIntegerField(default=0, db_default=0)
+    # The import that created the row, for its undoing.
+    import_id = models.BigIntegerField(null=True, blank=True, db_default=None)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
