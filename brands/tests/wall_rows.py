@@ -210,6 +210,11 @@ def fill(cursor: Any, places: Places) -> None:
             for number, (grant, by) in enumerate(EXPORTED)
         ],
     )
+    views = [
+        {"grant_id": grant, "name": f"W{number}", "made_by_id": by}
+        for number, (grant, by) in enumerate(EXPORTED)
+    ]
+    insert(cursor, "members_ownview", views)
     brands = places.brands.values()
     insert(
         cursor,

@@ -177,6 +177,7 @@ brands.Store | none: names of stores
 members.GroupKey | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Identity | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.IdentityLink | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.KeyRotation | none: versions of keys, and how far a job is
 members.OverlapCell | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.GroupSegment | members/tests/test_segments.py::test_the_groups_segments_are_hqs_and_a_brands_are_its_own
 members.GroupStratumRule | none: thresholds that HQ chose
@@ -185,6 +186,7 @@ members.PendingStratum | HERE::test_the_app_role_reads_nothing_of_the_owners_own
 members.PendingTotal | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Person | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PersonMerge | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.RevealRule | none: what HQ asks of who reveals contact data
 members.StrataState | none: a digest and steps of tens of thousands of members
 """),
     "public table": _rows("""

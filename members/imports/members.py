@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 import json
 import unicodedata
 from collections.abc import Callable
@@ -35,7 +34,7 @@ from members.imports.columns import Columns, Counts, read_columns
 from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.files import BadRow, Chunk
 from members.imports.member_cells import GENDERS, YES_NO, read_email, read_identifier, read_phone
-from members.keys import GroupKeys, group_keys
+from members.keys import group_keys
 from members.models import Identity, ImportJob
 from members.notices import COPIES, apply_notices, refresh_objections
 from members.staging import copy_into, stage, stage_query
@@ -312,7 +311,7 @@ class MemberChunks:
             if "generated" not in self.columns:
                 generated = "t" if before.is_generated else "f"
         text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-        fingerprint = _fingerprint(self.keys, generated + text)
+        fingerprint = contacts.fingerprint(self.keys, generated + text)
         if before and before.fingerprint == fingerprint:
             return _SAME_CONTACT
         minor_until = cells.NULL
@@ -393,10 +392,6 @@ class MemberChunks:
                 WHERE x.profile_id = c.profile_id AND c.store_id IS DISTINCT FROM c.old_store_id
                 """  # noqa: S608 - a table name of the code
             )
-
-
-def _fingerprint(keys: GroupKeys, text: str) -> bytes:
-    return hmac.digest(keys.index, f"contact:{text}".encode(), "sha256")[:16]
 
 
 def _bytes(value: bytes) -> str:

@@ -11,6 +11,7 @@ from members.models.orders import Order, OrderLine
 from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
 from members.models.people import GroupKey, Identity, IdentityLink, Person, PersonMerge
 from members.models.profiles import Contact, MaskedContact, Profile
+from members.models.rotation import KeyRotation, RevealRule
 from members.models.rules import (
     BrandStratumRule,
     GroupStratumRule,
@@ -20,7 +21,7 @@ from members.models.rules import (
     StratumMetric,
     StratumThresholds,
 )
-from members.models.segments import BrandSegment, GroupSegment, SavedFilter
+from members.models.segments import BrandSegment, GroupSegment, OwnView, SavedFilter
 from members.models.sources import ImportSource
 from members.models.tags import GroupTag, ProfileTag, Tag
 from members.models.touchpoints import Touchpoint
@@ -52,12 +53,14 @@ __all__ = [
     "ImportSource",
     "IntakeBatch",
     "IntakePart",
+    "KeyRotation",
     "MaskedContact",
     "Measure",
     "Objection",
     "Order",
     "OrderLine",
     "OverlapCell",
+    "OwnView",
     "PendingRollup",
     "PendingStratum",
     "PendingTotal",
@@ -66,6 +69,7 @@ __all__ = [
     "PoolMetric",
     "Profile",
     "ProfileTag",
+    "RevealRule",
     "SavedFilter",
     "StrataState",
     "Stratum",
