@@ -32,6 +32,8 @@ class GroupKeys:
     version: int
     # Every data key, by version.
     former: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    # Knows again who was erased; empty in a group that is older than the right.
+    erased: bytes = field(default=b"", repr=False)
 
     def data_key(self, version: int) -> bytes:
         """Return the data key of a version; raises KeysUnopened where it is gone."""
@@ -51,7 +53,7 @@ def context(schema_name: str, purpose: str, version: int) -> bytes:
 
 
 def seed_group(tenant: Tenant) -> None:
-    """Give a new group its data key and its index key."""
+    """Give a new group a key of each purpose."""
     for purpose in Purpose.values:
         key_add(schema_name=tenant.schema_name, purpose=purpose, version=1)
 
@@ -84,7 +86,7 @@ def opened(
                 "Nothing was changed."
             )
         found[purpose][version] = key
-    missing = [purpose for purpose, versions in found.items() if not versions]
+    missing = [purpose for purpose in (Purpose.DATA, Purpose.INDEX) if not found[purpose]]
     if missing:
         raise KeysUnopened(
             f"The group “{schema_name}” has no {' and no '.join(missing)} key. Nothing was "
@@ -92,7 +94,8 @@ def opened(
         )
     data, index = found[Purpose.DATA], found[Purpose.INDEX]
     version = max(data)
-    return GroupKeys(data[version], index[max(index)], version, data)
+    erased = found[Purpose.ERASED].get(1, b"")
+    return GroupKeys(data[version], index[max(index)], version, data, erased)
 
 
 @lru_cache(maxsize=512)

@@ -11,6 +11,16 @@ from members.models.orders import Order, OrderLine
 from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
 from members.models.people import GroupKey, Identity, IdentityLink, Person, PersonMerge
 from members.models.profiles import Contact, MaskedContact, Profile
+from members.models.retention import RetentionCount, RetentionRule
+from members.models.rights import (
+    ConsentEvidence,
+    ErasedIdentifier,
+    GroupPersonRequest,
+    GroupPersonRequestStep,
+    PersonRequest,
+    PersonRequestStep,
+    RightsRule,
+)
 from members.models.rotation import KeyRotation, RevealRule
 from members.models.rules import (
     BrandStratumRule,
@@ -34,15 +44,19 @@ __all__ = [
     "BrandStratumRule",
     "Consent",
     "ConsentEntry",
+    "ConsentEvidence",
     "Contact",
     "DailyMetric",
     "Entry",
+    "ErasedIdentifier",
     "Event",
-    "GroupConsentEntry",
     "ExportJob",
+    "GroupConsentEntry",
     "GroupKey",
     "GroupMetric",
     "GroupOverlap",
+    "GroupPersonRequest",
+    "GroupPersonRequestStep",
     "GroupSegment",
     "GroupStratumRule",
     "GroupTag",
@@ -66,10 +80,15 @@ __all__ = [
     "PendingTotal",
     "Person",
     "PersonMerge",
+    "PersonRequest",
+    "PersonRequestStep",
     "PoolMetric",
     "Profile",
     "ProfileTag",
+    "RetentionCount",
+    "RetentionRule",
     "RevealRule",
+    "RightsRule",
     "SavedFilter",
     "StrataState",
     "Stratum",

@@ -16,8 +16,14 @@ class Order(Walled):
     wall = Wall(Kind.ACTIVITY)
 
     order_no = models.CharField(_("order number"), max_length=64)
+    # Empty where the member was erased and the law has the order kept.
     profile = models.ForeignKey(
-        Profile, models.PROTECT, db_index=False, related_name="order_set", verbose_name=_("member")
+        Profile,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="order_set",
+        verbose_name=_("member"),
     )
     ordered_at = models.DateTimeField(_("ordered"))
     amount = models.BigIntegerField(_("amount"), default=0)

@@ -19,6 +19,8 @@ class GroupKey(models.Model):
     class Purpose(models.TextChoices):
         DATA = "data", _("Encrypts contact data")
         INDEX = "index", _("Keys identifiers")
+        # Never rotated: what it digested is known to nobody any more.
+        ERASED = "gone", _("Knows again who was erased")
 
     purpose = models.CharField(max_length=5, choices=Purpose.choices)
     version = models.PositiveSmallIntegerField(default=1)
