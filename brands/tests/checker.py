@@ -330,6 +330,8 @@ def _grant_writes(
             done = _tries(cursor, values, lambda row=row: wall_rows.insert(cursor, table, [row]))
             if bool(done) != (grant == viewer.grant):
                 yield f"{table}, {viewer.name}: insert for {grant} {'passes' if done else 'fails'}"
+        if "UPDATE" not in WRITABLE[table]:
+            continue
         own = sum(oracle.is_own(viewer, row) for row in facts.values())
         changed = _tries(
             cursor, values, lambda: cursor.execute(f'UPDATE "{table}" SET grant_id = grant_id')
