@@ -117,6 +117,12 @@ MEMBER_FIELDS = (
         gettext_lazy("Evidence of the answer"),
         "consent_evidence evidence 同意凭证 授权凭证",
     ),
+    Field(
+        "as_of",
+        gettext_lazy("Updated"),
+        "as_of updated_at updated_on update_time last_updated modified_at last_modified 更新时间 "
+        "更新日期 修改时间 最后更新时间 最后修改时间",
+    ),
     Field("generated", gettext_lazy("Invented"), "generated is_generated 虚构"),
 )
 ORDER_FIELDS = (
