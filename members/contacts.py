@@ -137,7 +137,12 @@ def unseal(keys: GroupKeys, contact: Contact) -> dict[str, str]:
 
 def open_sealed(keys: GroupKeys, blob: bytes) -> dict[str, str]:
     """Return the contact fields of a sealed blob."""
-    return json.loads(open_text(keys, blob))
+    return fields_of(open_text(keys, blob))
+
+
+def fields_of(text: str) -> dict[str, str]:
+    """Return the contact fields that an opened text says."""
+    return json.loads(text)
 
 
 def open_text(keys: GroupKeys, blob: bytes) -> str:

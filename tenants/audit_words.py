@@ -47,14 +47,18 @@ ACTS = {
     "request": _("request"),
     "resume": _("resume"),
     "retry": _("try again"),
+    "retire": _("delete the former key"),
+    "reveal": _("reveal"),
     "revoke": _("revoke"),
     "roll_back": _("roll back"),
+    "rotate": _("change the key"),
     "start": _("start"),
     "stay": _("stay"),
     "submit": _("submit"),
     "suspend": _("suspend"),
     "use": _("use"),
     "verify": _("verify"),
+    "wrap": _("wrap the keys anew"),
     "withdraw": _("withdraw"),
 }
 
@@ -68,6 +72,12 @@ NAMES = (
     gettext_noop("note"),
     gettext_noop("part"),
     gettext_noop("place"),
+    gettext_noop("fields"),
+    gettext_noop("keys"),
+    gettext_noop("keys deleted"),
+    gettext_noop("reason"),
+    gettext_noop("rows"),
+    gettext_noop("without contact"),
     gettext_noop("until"),
 )
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")
