@@ -165,6 +165,8 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
 SPARE_SCHEMAS = env.number("SPARE_SCHEMAS", 2)
 # The largest file an import accepts, in bytes.
 IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 4 * 2**30)
+# How long an import can be taken back, and what its changed rows said before is kept.
+IMPORT_UNDO_DAYS = env.number("IMPORT_UNDO_DAYS", 7)
 # The most that one batch of the API may bring, unpacked.
 INTAKE_LINES = env.number("INTAKE_LINES", 10_000)
 INTAKE_BYTES = env.number("INTAKE_BYTES", 16 * 2**20)
