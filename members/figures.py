@@ -60,7 +60,7 @@ def figures(*, tenant: Tenant) -> dict[str, Any]:
             """
             SELECT brand_id, count(*), count(*) FILTER (WHERE orders >= 2) FROM (
                 SELECT brand_id, profile_id, count(*) AS orders
-                FROM members_order GROUP BY brand_id, profile_id
+                FROM members_order WHERE profile_id IS NOT NULL GROUP BY brand_id, profile_id
             ) AS buyer GROUP BY brand_id
             """
         )
@@ -178,8 +178,8 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
     "notices on orders": (
         "SELECT id, brand_id, notice_id FROM members_order",
         """
-        SELECT o.id, p.brand_id, p.notice_id
-        FROM members_order o JOIN members_profile p ON p.id = o.profile_id
+        SELECT o.id, o.brand_id, p.notice_id
+        FROM members_order o LEFT JOIN members_profile p ON p.id = o.profile_id
         """,
     ),
     "copies on order lines": (

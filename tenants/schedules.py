@@ -48,6 +48,10 @@ def ensure() -> None:
         defaults={"task": "members.sweep_intake", "interval": minutely, "queue": "bulk"},
     )
     PeriodicTask.objects.get_or_create(
+        name="Do what people asked of their data",
+        defaults={"task": "members.sweep_rights", "interval": minutely, "queue": "bulk"},
+    )
+    PeriodicTask.objects.get_or_create(
         name="Follow changes of mode that became effective",
         defaults={"task": "brands.sweep_modes", "interval": minutely, "queue": "bulk"},
     )

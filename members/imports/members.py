@@ -37,6 +37,7 @@ from members.imports.member_cells import GENDERS, YES_NO, read_email, read_ident
 from members.keys import group_keys
 from members.models import Identity, ImportJob
 from members.notices import COPIES, apply_notices, refresh_objections
+from members.rights.tombstones import reject_erased
 from members.staging import copy_into, stage, stage_query
 from members.stratify import stratify_persons
 from tenants.models import Tenant
@@ -163,6 +164,7 @@ class MemberChunks:
         with connection.cursor() as cursor:
             known = self._known(cursor, read["member_no"])
             self._guard_minors(read, known)
+            reject_erased(read, self.brand_id, known)
             new, has_contacts = self._stage(cursor, read, known)
             identity.begin_touching(cursor)
             if new or has_contacts:
