@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +14,7 @@ from members.imports.dry_run import check_run
 from members.imports.errors import ImportRefused
 from members.imports.pipeline import import_run
 from members.imports.rejects import mended_rows
-from members.imports.services import STARTABLE, import_create, import_enqueue, to_start
+from members.imports.services import STARTABLE, import_create, import_enqueue, set_rules, to_start
 from members.imports.undo import undo_run, why_not_undone
 from members.models import ImportJob
 from tenants import audit
@@ -26,7 +27,11 @@ State = ImportJob.State
 
 @transaction.atomic
 def import_check(
-    *, job: ImportJob, acting_user: User | None, mapping: dict[str, str] | None = None
+    *,
+    job: ImportJob,
+    acting_user: User | None,
+    mapping: dict[str, str] | None = None,
+    rules: dict[str, Any] | None = None,
 ) -> ImportJob:
     """Hand a job to the worker to say what it would do; nothing is written but that.
 
@@ -35,6 +40,7 @@ def import_check(
     if job.checkpoint or job.undoes_id:
         raise ImportRefused(_("A check comes before the import. This one has begun."))
     locked = to_start(job, STARTABLE | {State.QUEUED}, mapping)
+    set_rules(locked, rules, acting_user)
     locked.state = State.CHECKING
     locked.report = {}
     locked.save()

@@ -15,7 +15,7 @@ from members.imports.files import Preview, preview_file
 from members.imports.mapping import columns_of
 from members.imports.pipeline import import_run, remove_upload, source_path
 from members.imports.rules import clean
-from members.imports.sources import mapping_for, rules_for
+from members.imports.sources import mapping_for, rules_for, source_change
 from members.imports.uploads import Arrival, take_in
 from members.models import ImportJob, ImportSource
 from tenants import audit
@@ -203,13 +203,18 @@ def import_again_from(*, job: ImportJob, path: Path, part: str = "") -> ImportJo
 
 @transaction.atomic
 def import_start(
-    *, job: ImportJob, acting_user: User | None, mapping: dict[str, str] | None = None
+    *,
+    job: ImportJob,
+    acting_user: User | None,
+    mapping: dict[str, str] | None = None,
+    rules: dict[str, Any] | None = None,
 ) -> ImportJob:
     """Hand a job to the worker: a new one with its columns, or a stopped one to go on.
 
-    Raises ImportRefused where the columns do not fit or the job is not waiting.
+    `rules` are kept for the source's next file too. Raises ImportRefused where the columns do not fit or the job is not waiting.
     """
     locked = to_start(job, STARTABLE, mapping)
+    set_rules(locked, rules, acting_user)
     locked.state = ImportJob.State.QUEUED
     locked.save()
     audit.record(
@@ -240,6 +245,15 @@ def to_start(
     locked.error = ""
     locked.started_at = locked.finished_at = None
     return locked
+
+
+def set_rules(job: ImportJob, rules: dict[str, Any] | None, acting_user: User | None) -> None:
+    """Give a job that has not begun its rules, and its source for the next file; does not save."""
+    if rules is None or job.checkpoint:
+        return
+    job.rules = clean(rules)
+    if job.source is not None:
+        source_change(source=job.source, acting_user=acting_user, rules={job.kind: job.rules})
 
 
 def import_preview(job: ImportJob, *, rows: int = 20) -> Preview:

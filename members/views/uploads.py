@@ -10,9 +10,12 @@ from django.utils.translation import gettext as _
 
 from brands.wall.request import GroupRequest
 from members.forms import ColumnsForm, UploadForm
+from members.import_forms import RULED_KINDS, RulesForm
 from members.imports import services
+from members.imports.acts import import_check
 from members.imports.errors import ImportRefused
 from members.imports.mapping import FIELDS
+from members.imports.rules import words
 from members.imports.uploads import keep_upload
 from members.models import ImportJob
 from members.views.imports import may_import, own_job, sees_cells
@@ -76,9 +79,17 @@ def import_columns(request: GroupRequest, job_id: int) -> HttpResponse:
         headings=preview.headings,
         mapping=job.mapping,
     )
-    if request.method == "POST" and form.is_valid():
+    given = request.POST if request.method == "POST" else None
+    rules = RulesForm(given, job=job) if job.kind in RULED_KINDS else None
+    if request.method == "POST" and form.is_valid() and (rules is None or rules.is_valid()):
+        act = import_check if request.POST.get("act") == "check" else services.import_start
         try:
-            services.import_start(job=job, acting_user=request.user, mapping=form.mapping())
+            act(
+                job=job,
+                acting_user=request.user,
+                mapping=form.mapping(),
+                rules=rules.cleaned_data if rules else None,
+            )
             return redirect("members:import_watch", job.pk)
         except ImportRefused as error:
             form.add_error(None, str(error))
@@ -86,6 +97,8 @@ def import_columns(request: GroupRequest, job_id: int) -> HttpResponse:
         "title": _("Which column is what?"),
         "job": job,
         "form": form,
+        "rules_form": rules,
+        "rules": words(job.rules) if rules else [],
         "rows": preview.rows if sees_cells(request, job) else [],
         "required": [field.label for field in FIELDS[job.kind] if field.is_required],
     }
