@@ -187,6 +187,9 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/again/
 302 404  404 404 404 404 404 200 200 404 404  imports/<int:job_id>/rejected/
 302 404  404 404 404 200 200 200 200 404 200  tokens/
+302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/pause/
+302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/undo/
+302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/mend/
 302 404  404 404 404 405 405 405 405 404 405  tokens/<int:token_id>/exchange/
 302 404  404 404 404 405 405 405 405 404 405  tokens/<int:token_id>/revoke/
 302 404  404 404 200 200 200 200 200 200 200  exports/
@@ -384,6 +387,18 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "view-as/"): (
         {"role": "brand_manager", "place": "0"},
         "302 404 404 404 404 404 404 404 404 404 302",
+    ("group", "imports/<int:job_id>/pause/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "imports/<int:job_id>/undo/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "imports/<int:job_id>/mend/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
     ),
     ("group", "view-as/leave/"): (
         {},

@@ -211,7 +211,8 @@ def import_start(
 ) -> ImportJob:
     """Hand a job to the worker: a new one with its columns, or a stopped one to go on.
 
-    `rules` are kept for the source's next file too. Raises ImportRefused where the columns do not fit or the job is not waiting.
+    `rules` are kept for the source's next file too. Raises ImportRefused where the columns do not
+    fit or the job is not waiting.
     """
     locked = to_start(job, STARTABLE, mapping)
     set_rules(locked, rules, acting_user)

@@ -21,7 +21,7 @@ from members import locks
 from members.imports import life, undo_members, undo_orders
 from members.imports.errors import ImportOvertaken
 from members.imports.undo_steps import Undone
-from members.models import ImportChange, ImportJob
+from members.models import ImportChange, ImportJob, Order, Profile
 from members.rollups import finish_pending
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -70,6 +70,27 @@ def why_not_undone(job: ImportJob) -> str:
         if undoing.state == State.DONE and not sum(undoing.report.get("kept", {}).values()):
             return _("The import was taken back.")
     return ""
+
+
+# Members or orders up to which a page counts them one by one.
+_COUNTED = 500_000
+
+
+def undo_preview(job: ImportJob) -> dict[str, int]:
+    """Return what would be looked at if an import were taken back, as the open scope sees it.
+
+    `created` are there still, of which `with_orders` stay; `changed` is what the import counted.
+    """
+    low, high = job.ids_after or 0, job.ids_to or 0
+    told = {"created": job.rows_created, "changed": job.rows_updated}
+    if high - low > _COUNTED:
+        return told
+    model = Order if job.kind == ImportJob.Kind.ORDERS else Profile
+    created = model.objects.filter(import_id=job.pk, pk__gt=low, pk__lte=high)
+    told["created"] = created.count()
+    if model is Profile:
+        told["with_orders"] = created.filter(orders__gt=0).count()
+    return told
 
 
 def undo_run(
