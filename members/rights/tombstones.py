@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 
@@ -63,8 +64,8 @@ def reject_erased(read: Columns, brand_id: int, known: Iterable[str]) -> None:
     columns = {name: read[name] for name in KINDS}
     reasons = erased_reasons(brand_id, columns, read["registered_on"], known)
     read.reject(reasons)
-    for row in read.bad[len(read.bad) - len(reasons) :]:
-        row.cells = [""] * len(row.cells)
+    begin = len(read.bad) - len(reasons)
+    read.bad[begin:] = [replace(row, cells=[""] * len(row.cells)) for row in read.bad[begin:]]
 
 
 def erased_reasons(

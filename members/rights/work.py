@@ -6,13 +6,13 @@ import datetime as dt
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from brands.models import Brand
 from brands.selectors import visible_for_grant
 from brands.services import generation_bump
 from brands.wall import scope
@@ -54,7 +54,7 @@ def rights_run(*, tenant: Tenant, at_once: int = AT_ONCE) -> int:
     """
     with tenant_transaction(tenant), scope.bulk(reason="rights"):
         _keep_sets()
-        _take_steps(tenant)
+        _take_steps()
         _end_copies(tenant)
     done = 0
     while lot := _erase_lot(tenant, at_once):
@@ -74,13 +74,16 @@ def _keep_sets() -> None:
         model.objects.exclude(brand_set=now).update(brand_set=now)
 
 
-def _take_steps(tenant: Tenant) -> None:
+def _take_steps() -> None:
     """Let requests go on, or end, by what people said of them; hand on what is for the group."""
     for model in MODELS:
-        for request in model.objects.filter(state=State.RECEIVED).select_for_update():
-            steps = {step.what: step for step in _steps(request)}
-            refused = steps.get(RequestStep.What.REFUSED)
-            checked = steps.get(RequestStep.What.CHECKED)
+        rows = model.objects.filter(state=State.RECEIVED).order_by("pk")
+        received = list(rows.select_for_update())
+        steps = _steps(model, [request.pk for request in received])
+        queued = []
+        for request in received:
+            refused = steps.get((_brand(request), request.pk, RequestStep.What.REFUSED))
+            checked = steps.get((_brand(request), request.pk, RequestStep.What.CHECKED))
             if refused is not None:
                 _end(request, State.REFUSED, refused.reason)
             elif request.checked or checked is not None:
@@ -88,19 +91,29 @@ def _take_steps(tenant: Tenant) -> None:
                     request.checked, request.grant_id = checked.checked, checked.grant_id
                     request.entered_by_id = checked.made_by_id
                 request.state = State.QUEUED
-                request.save()
+                queued.append(request)
                 if isinstance(request, PersonRequest) and request.is_for_group:
-                    _hand_to_group(request, tenant)
+                    _hand_to_group(request)
+        model.objects.bulk_update(
+            queued, ["checked", "grant_id", "entered_by", "state"], batch_size=500
+        )
 
 
-def _steps(request: AnyRequest) -> list[Any]:
-    if isinstance(request, PersonRequest):
-        rows = PersonRequestStep.objects.filter(brand_id=request.brand_id)
-        return list(rows.filter(request_id=request.pk).order_by("pk"))
-    return list(GroupPersonRequestStep.objects.filter(request_id=request.pk).order_by("pk"))
+def _brand(row: Any) -> int | None:
+    """Return the brand of a request or step: a number alone says anything."""
+    return getattr(row, "brand_id", None)
 
 
-def _hand_to_group(request: PersonRequest, tenant: Tenant) -> None:
+def _steps(model: type[AnyRequest], ids: list[int]) -> dict[tuple[int | None, int, str], Any]:
+    """Return (brand, request, what) → step."""
+    steps: Any = PersonRequestStep if model is PersonRequest else GroupPersonRequestStep
+    return {
+        (_brand(step), step.request_id, step.what): step
+        for step in steps.objects.filter(request_id__in=ids)
+    }
+
+
+def _hand_to_group(request: PersonRequest) -> None:
     """Give HQ a brand's request; the brand is never told what came of it."""
     GroupPersonRequest.objects.get_or_create(
         request_key=uuid.uuid5(request.request_key, "group"),
@@ -136,32 +149,56 @@ def _hand_to_brands(request: GroupPersonRequest, profiles: Sequence[Profile], na
         )
 
 
-def _asker(request: AnyRequest, tenant: Tenant) -> tuple[User, Visible]:
-    """Return who acts and what they see now; raises RightsRefused where their access ended."""
+@dataclass
+class _Lot:
+    """Remember, within one transaction, what many requests ask for again."""
+
+    tenant: Tenant
+    members: dict[int, Profile] = field(default_factory=dict)
+    askers: dict[tuple[int | None, int | None], tuple[User, Visible] | None] = field(
+        default_factory=dict
+    )
+
+    @classmethod
+    def of(cls, tenant: Tenant, requests: Sequence[AnyRequest]) -> _Lot:
+        """Read the members that requests name."""
+        rows = Profile.objects.select_related("brand", "store")
+        return cls(tenant, rows.in_bulk([request.profile_id for request in requests]))
+
+    def asker(self, request: AnyRequest) -> tuple[User, Visible]:
+        """Return who acts and what they see now; raises RightsRefused where access ended."""
+        key = (request.grant_id, request.entered_by_id)
+        if key not in self.askers:
+            self.askers[key] = _asker(request, self.tenant)
+        if (found := self.askers[key]) is None:
+            raise RightsRefused(
+                _("The access under which this was asked has ended. Ask for it again.")
+            )
+        return found
+
+
+def _asker(request: AnyRequest, tenant: Tenant) -> tuple[User, Visible] | None:
     grant = (
         Grant.objects.current()
-        .filter(pk=request.grant_id, tenant=tenant, user_id=request.entered_by_id)
+        .filter(pk=request.grant_id or 0, tenant=tenant, user_id=request.entered_by_id or 0)
         .select_related("user", "tenant", "engagement")
         .first()
     )
     if grant is None:
-        raise RightsRefused(
-            _("The access under which this was asked has ended. Ask for it again under another.")
-        )
+        return None
     user = grant.user
     user.acting_grant = grant
     return user, visible_for_grant(grant, k=tenant.k)
 
 
-def _profiles(request: AnyRequest, tenant: Tenant) -> tuple[User, list[Profile], Visible]:
+def _profiles(request: AnyRequest, lot: _Lot) -> tuple[User, list[Profile], Visible]:
     """Return who acts, and the memberships that a request is about; hand others to their brands.
 
     A brand's request is about the one membership: that the person has others, even there, may be
     known by what a sibling knows of them.
     """
-    user, visible = _asker(request, tenant)
-    rows = Profile.objects.select_related("brand", "store")
-    named = rows.filter(pk=request.profile_id).first()
+    user, visible = lot.asker(request)
+    named = lot.members.get(request.profile_id)
     if isinstance(request, PersonRequest):
         # The row says its brand by the database's own rule; the number in it says anything.
         is_own = named is not None and named.brand_id == request.brand_id
@@ -172,7 +209,7 @@ def _profiles(request: AnyRequest, tenant: Tenant) -> tuple[User, list[Profile],
         return user, [named] if named else [], visible
     if named is None:
         return user, [], visible
-    persons = rows.filter(person_id=named.person_id)
+    persons = Profile.objects.select_related("brand", "store").filter(person_id=named.person_id)
     opened = scope.Scope(visible, connection.schema_name)
     seen = list(persons.filter(visible_rows(Profile, opened)))
     # A stranger's number opens nothing: HQ names a member that it sees, or a brand named theirs.
@@ -185,7 +222,7 @@ def _profiles(request: AnyRequest, tenant: Tenant) -> tuple[User, list[Profile],
         full = [one for one in seen if one.pk in with_contact]
     others = [one for one in persons if one not in full and one.pk != _origin(request)]
     if request.what != What.CORRECTION:
-        _hand_to_brands(request, others, tenant.name)
+        _hand_to_brands(request, others, lot.tenant.name)
     return user, seen, visible
 
 
@@ -194,19 +231,24 @@ def _origin(request: GroupPersonRequest) -> int | None:
     return request.profile_id if request.passed_on_from is not None else None
 
 
+_ENDED = (
+    *("state", "outcome", "ended_at", "sealed", "certificate_no", "certificate", "path"),
+    "deletes_at",
+)
+
+
 def _end(request: AnyRequest, state: str, outcome: str = "") -> None:
     request.state, request.outcome = state, outcome
     request.ended_at = timezone.now()
     request.sealed = None
-    request.save()
+    request.save(update_fields=_ENDED)
 
 
 def _certify(
     request: AnyRequest, tenant: Tenant, number: str, user: User | None, counts: dict[str, int]
 ) -> None:
     """Give a request its certificate, the last thing of its transaction."""
-    is_own = isinstance(request, PersonRequest)
-    place = f"{Brand.objects.get(pk=request.brand_id).code}-" if is_own else "group-"
+    place = f"{request.brand.code}-" if isinstance(request, PersonRequest) else "group-"
     content = certificates.content_of(
         number=number,
         what=request.what,
@@ -229,12 +271,16 @@ def _erase_lot(tenant: Tenant, at_once: int) -> int:
         waiting: list[AnyRequest] = []
         for model in MODELS:
             rows = model.objects.filter(state=State.QUEUED, what=What.ERASURE).order_by("pk")
-            waiting += rows.select_for_update(skip_locked=True)[: at_once - len(waiting)]
+            found = rows.select_for_update(skip_locked=True, of=("self",))
+            if model is PersonRequest:
+                found = found.select_related("brand")
+            waiting += found[: at_once - len(waiting)]
+        lot = _Lot.of(tenant, waiting)
         acts: list[Act] = []
         taken: list[tuple[AnyRequest, User]] = []
         for request in waiting:
             try:
-                user, profiles, _visible = _profiles(request, tenant)
+                user, profiles, _visible = _profiles(request, lot)
             except RightsRefused as refusal:
                 _end(request, State.REFUSED, str(refusal))
                 continue
@@ -270,7 +316,7 @@ def _do_one(tenant: Tenant, failed: dict[type[AnyRequest], set[int]]) -> bool:
                 continue
             try:
                 with transaction.atomic():
-                    _DO[What(request.what)](request, tenant)
+                    _DO[request.what](request, tenant)
             except RightsRefused as refusal:
                 _end(request, State.REFUSED, str(refusal))
             except Exception:
@@ -282,7 +328,7 @@ def _do_one(tenant: Tenant, failed: dict[type[AnyRequest], set[int]]) -> bool:
 
 
 def _copy(request: AnyRequest, tenant: Tenant) -> None:
-    _user, profiles, visible = _profiles(request, tenant)
+    _user, profiles, visible = _profiles(request, _Lot.of(tenant, [request]))
     data = copies.make(tenant=tenant, profiles=profiles, visible=visible, request=request)
     request.path = files.keep_copy(data.hex(), tenant.schema_name, request.grant_id or 0)
     request.deletes_at = timezone.now() + KEPT
@@ -290,7 +336,7 @@ def _copy(request: AnyRequest, tenant: Tenant) -> None:
 
 
 def _correct(request: AnyRequest, tenant: Tenant) -> None:
-    user, profiles, visible = _profiles(request, tenant)
+    user, profiles, visible = _profiles(request, _Lot.of(tenant, [request]))
     counts = correction.correct(
         tenant=tenant, request=request, profiles=profiles, visible=visible, acting_user=user
     )
@@ -298,13 +344,13 @@ def _correct(request: AnyRequest, tenant: Tenant) -> None:
 
 
 def _restrict(request: AnyRequest, tenant: Tenant) -> None:
-    user, profiles, _visible = _profiles(request, tenant)
+    user, profiles, _visible = _profiles(request, _Lot.of(tenant, [request]))
     count = restriction.restrict(profiles, is_restricted=request.what == What.RESTRICTION)
     generation_bump()
     _certify(request, tenant, certificates.fresh_number(tenant), user, {"members.Profile": count})
 
 
-_DO: dict[What, Callable[[AnyRequest, Tenant], None]] = {
+_DO: dict[str, Callable[[AnyRequest, Tenant], None]] = {
     What.EXPORT: _copy,
     What.CORRECTION: _correct,
     What.RESTRICTION: _restrict,
@@ -316,7 +362,7 @@ def _end_copies(tenant: Tenant) -> None:
     """Delete copies that nobody fetched in time, and forget those that were fetched."""
     for model in MODELS:
         for request in model.objects.exclude(path="").select_for_update():
-            steps = {step.what for step in _steps(request)}
+            steps = {what for _of, _pk, what in _steps(model, [request.pk])}
             is_old = request.deletes_at is None or request.deletes_at <= timezone.now()
             if is_old or RequestStep.What.FETCHED in steps:
                 place = files.copy_file(request.path, tenant.schema_name, request.grant_id)
