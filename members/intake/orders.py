@@ -42,6 +42,8 @@ def orders_write(
     """
     latest = _latest(cursor, brand_id)
     chunk = Chunk()
+    # Of each row of the chunk, the place of its telling.
+    places: list[int] = []
     tellings: dict[int, Any] = {}
     for place, line, member in told:
         number = line.id if type(line) is EventLine else order_event_id(line)
@@ -49,17 +51,23 @@ def orders_write(
             continue
         tellings[place] = line
         for cells in _rows(line, member.member_no, tenant.currency):
-            chunk.lines.append(place)
+            chunk.lines.append(len(places))
             chunk.rows.append(cells)
+            places.append(place)
     if not chunk.rows:
         return {}
     job = ImportJob(brand_id=brand_id, mapping={name: name for name in _FIELDS})
     writer = OrderChunks(tenant, job, {name: place for place, name in enumerate(_FIELDS)})
     _counts, bad = writer.write(chunk)
-    refused = {row.line: row for row in bad}
+    refused = {places[row.line]: row for row in bad}
     if refused:
         _take_back(cursor, brand_id, [tellings[place] for place in refused])
-    _drop_surplus(cursor, tenant, brand_id, chunk, refused)
+    told_rows = [
+        (cells[0], int(cells[1]))
+        for place, cells in zip(places, chunk.rows, strict=True)
+        if place not in refused
+    ]
+    _drop_surplus(cursor, tenant, brand_id, told_rows)
     return refused
 
 
@@ -126,18 +134,12 @@ def _take_back(cursor: CursorWrapper, brand_id: int, lines: list[Any]) -> None:
 
 
 def _drop_surplus(
-    cursor: CursorWrapper,
-    tenant: Tenant,
-    brand_id: int,
-    chunk: Chunk,
-    refused: dict[int, BadRow],
+    cursor: CursorWrapper, tenant: Tenant, brand_id: int, kept: list[tuple[str, int]]
 ) -> None:
-    """Delete lines that the latest telling of an order no longer has, and sum the order anew."""
-    kept = [
-        (cells[0], int(cells[1]))
-        for place, cells in zip(chunk.lines, chunk.rows, strict=True)
-        if place not in refused
-    ]
+    """Delete lines that the latest telling of an order no longer has, and sum the order anew.
+
+    KEPT names the lines that it has, by order.
+    """
     cursor.execute(
         """
         WITH told AS (

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 
 from brands.models import Brand, ChannelAccount
 from brands.wall import scope
-from members.intake.applying import intake_apply
-from members.models import (
-    Event,
-    IntakeBatch,
-    IntakePart,
-    Order,
-    Profile,
-    ProfileTag,
-    Touchpoint,
-)
+from members.intake.applying import intake_apply, lines_apply
+from members.intake.lines import read
+from members.models import Event, IntakeBatch, IntakePart, Profile
 from members.rollups import finish_pending
 from members.tests.pools import fill, phone_of
 from members.tests.tokens import program
@@ -94,3 +88,214 @@ def test_each_line_is_answered_at_once_and_applied_by_the_worker(acme, tea, appl
         assert Event.objects.count() == 2
         assert Profile.objects.get(member_no="NEW-1").contact.phone_key
         assert IntakePart.objects.count() == 0
+
+
+def test_a_key_stands_for_one_body(acme, tea, apply):
+    first = post(tea, [event("view", 1)], key="a")
+    again = post(tea, [event("view", 1)], key="a")
+    assert again.json() == first.json()
+    assert again["Idempotency-Replayed"] == "true"
+    other = post(tea, [event("view", 2)], key="a")
+    assert (other.status_code, other["Content-Type"]) == (409, "application/problem+json")
+    assert post(tea, [event("view", 1)], key="").status_code == 400
+    # Under a key of its own it is taken, and told to be known once it is looked at.
+    later = post(tea, [event("view", 1)], key="b").json()
+    assert later["accepted"] == 1
+    apply()
+    job = tea.get(later["url"]).json()
+    assert (job["applied"], job["duplicate"], job["results"]) == (
+        0,
+        1,
+        [{"line": 1, "state": "duplicate"}],
+    )
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert Event.objects.count() == 1
+
+
+def test_a_packed_body_is_unpacked_up_to_the_limit(tea, settings):
+    lines = [event("view", number) for number in range(50)]
+    assert post(tea, lines, **{"content-encoding": "gzip"}).json()["accepted"] == 50
+    settings.INTAKE_BYTES = 1000
+    refused = post(tea, lines, key="two", **{"content-encoding": "gzip"})
+    assert refused.status_code == 413
+    assert "1000 bytes" in refused.json()["detail"]
+    settings.INTAKE_BYTES, settings.INTAKE_LINES = 100_000, 49
+    assert post(tea, lines, key="three").status_code == 413
+    broken = tea.generic(
+        "POST",
+        BATCH,
+        gzip.compress(b"x" * 999)[:-9],
+        content_type="application/x-ndjson",
+        headers={"idempotency-key": "four", "content-encoding": "gzip"},
+    )
+    assert broken.status_code == 400
+
+
+def test_nothing_of_a_waiting_batch_is_in_clear(acme, tea):
+    secret = {"type": "member", "member_no": "SECRET-9", "phone": "13912345678", "name": "Mei"}
+    assert post(tea, [secret, {**secret, "phone": "Mei13912345678"}]).json()["accepted"] == 1
+    with tenant_transaction(acme), scope.bulk(reason="test"), connection.cursor() as cursor:
+        for table in ("members_intakebatch", "members_intakepart"):
+            cursor.execute(f"SELECT x::text, x.* FROM {table} x")
+            held = b"".join(
+                bytes(cell) if isinstance(cell, memoryview) else str(cell).encode()
+                for row in cursor.fetchall()
+                for cell in row
+            )
+            assert b"13912345678" not in held
+            assert b"SECRET-9" not in held
+            assert b"SECRET-9".hex().encode() not in held
+
+
+def test_a_line_needs_the_action_and_the_brand_of_the_token(acme, tea, cast, apply):
+    narrow = program(cast.brand_manager.acting_grant, actions=["events:write"])
+    lines = [
+        event("view", 1),
+        event("refund", 2, order_no="O", amount=5),
+        {"type": "tag", "member_no": "TEA-1", "tag": "VIP", "at": AT},
+        event("view", 3, brand="bakery"),
+    ]
+    body = post(narrow, lines).json()
+    assert [(one["line"], one["field"]) for one in body["results"]] == [
+        (2, "type"),
+        (3, "type"),
+        (4, "brand"),
+    ]
+    reader = program(cast.brand_manager.acting_grant, actions=["members:read"])
+    assert post(reader, lines).status_code == 403
+    assert post(program(cast.group_admin.acting_grant), lines).status_code in (403, 422)
+    # A sibling's program neither sees the batch nor hands in for tea.
+    sibling = program(cast.sibling_manager.acting_grant)
+    assert sibling.get(body["url"]).status_code == 404
+    assert narrow.get(body["url"]).status_code == 200
+    assert post(sibling, [event("view", 1, brand="tea")]).status_code == 422
+    apply()
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert [one.event_id for one in Event.objects.all()] == ["e1"]
+
+
+def test_the_database_takes_parts_of_own_brands_alone(acme, tea, cast, seeing):
+    with seeing(cast.brand_manager):
+        own, theirs = (Brand.objects.get(code=code) for code in ("tea", "bakery"))
+        batch = IntakeBatch(key="x", digest=b"", answer=b"", created_by=cast.brand_manager)
+        IntakePart.objects.bulk_create([IntakePart(batch=batch, brand=own, sealed=b"")])
+        with pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+            IntakePart.objects.bulk_create([IntakePart(batch=batch, brand=theirs, sealed=b"")])
+
+
+def test_who_is_not_known_becomes_a_fan_where_that_is_asked_for(acme, tea, apply):
+    unknown = {"kind": "unionid", "value": "union-1"}
+    lines = [
+        event("follow", 1, identity=unknown, account=APP, create=True, scene="poster"),
+        event("scan", 2, identity={"kind": "phone", "value": "13700000000"}),
+        event("scan", 3, identity=unknown),
+        event("scan", 4, identity={"kind": "phone", "value": phone_of(2)}),
+    ]
+    url = post(tea, lines).json()["url"]
+    apply()
+    assert [(one["line"], one["field"]) for one in tea.get(url).json()["results"]] == [
+        (2, "identity")
+    ]
+    finish_pending(tenant=acme)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        fan = Profile.objects.get(is_member=False)
+        assert (fan.events.count(), fan.touchpoints.get().scene) == (2, "poster")
+        assert Event.objects.get(event_id="e4").profile.member_no == "TEA-2"
+
+
+def order(number: str, version: int, *lines: tuple[int, int], **more: Any) -> dict[str, Any]:
+    """Return an order's line, of lines (number, amount)."""
+    return {
+        "type": "order",
+        "member_no": "TEA-2",
+        "order_no": number,
+        "version": version,
+        "at": AT,
+        "lines": [{"line_no": no, "amount": amount} for no, amount in lines],
+        **more,
+    }
+
+
+TOLD = [
+    order("O1", 1, (1, 1000), (2, 500), store="tea-1"),
+    order("O1", 2, (1, 900), store="tea-2"),
+    order("O1", 3, (1, 900), (3, 50), ordered_at="2026-10-30T10:00:00+08:00", member_no="TEA-3"),
+    event("order", 10, member_no="TEA-2", order_no="O2", amount=700),
+    event("refund", 11, member_no="TEA-2", order_no="O2", amount=200),
+    event("refund", 12, member_no="TEA-2", order_no="O1", amount=100),
+    event("refund", 13, member_no="TEA-2", order_no="O9", amount=100),
+    event("follow", 20, account=APP, scene="a"),
+    event("unfollow", 21, account=APP, at="2026-11-02T10:00:00+08:00"),
+    event("follow", 22, account=APP, at="2026-11-03T10:00:00+08:00", scene="b"),
+    {
+        "type": "touchpoint",
+        "member_no": "TEA-2",
+        "account": APP,
+        "state": "unfollowed",
+        "at": AT,
+    },
+    event("follow", 23, member_no="TEA-2", account=APP, scene="c"),
+    {"type": "tag", "member_no": "TEA-1", "tag": "VIP", "at": AT},
+    {"type": "tag", "member_no": "TEA-1", "tag": "VIP", "at": AT, "remove": True},
+    {"type": "tag", "member_no": "TEA-2", "tag": "VIP", "at": AT, "source": "till"},
+]
+
+
+def state(acme) -> dict[str, list[tuple]]:
+    """Return everything that events decide."""
+    finish_pending(tenant=acme)
+    with tenant_transaction(acme), scope.bulk(reason="test"), connection.cursor() as cursor:
+        found = {}
+        for name, query in {
+            "orders": "SELECT o.order_no, p.member_no, o.store_id, o.ordered_at, o.amount, "
+            "o.lines, o.refunded FROM members_order o JOIN members_profile p "
+            "ON p.id = o.profile_id",
+            "lines": "SELECT o.order_no, l.line_no, l.amount, l.store_id FROM members_orderline l "
+            "JOIN members_order o ON o.id = l.order_id",
+            "members": "SELECT member_no, orders, sales, first_order_at FROM members_profile",
+            "days": "SELECT brand_id, store_id, day, orders, lines, sales, buyers "
+            "FROM members_dailymetric",
+            "pools": "SELECT brand_id, store_id, members, buyers, repeat_buyers "
+            "FROM members_poolmetric",
+            "events": "SELECT what, source, event_id, profile_id, occurred_at, amount "
+            "FROM members_event",
+            "touchpoints": "SELECT profile_id, followed_at, unfollowed_at, is_followed, scene, "
+            "source FROM members_touchpoint",
+            "tags": "SELECT profile_id, set_at, removed_at, is_set, source FROM members_profiletag",
+        }.items():
+            cursor.execute(query)
+            found[name] = sorted(cursor.fetchall(), key=repr)
+        return found
+
+
+@pytest.mark.parametrize("seed", range(1, 1 + int(os.environ.get("INTAKE_SEEDS", "6"))))
+def test_late_repeated_and_reordered_lines_end_in_the_same_state(acme, tea, seed):
+    """Told at once and in order; and in any order, repeated, in batches of any size."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    told = [*TOLD, *chance.choices(TOLD, k=5)]
+    chance.shuffle(told)
+    states = []
+    for lines in ([TOLD], _cut(told, chance)):
+        with tenant_transaction(acme), scope.bulk(reason="test"):
+            brand = Brand.objects.get(code="tea").pk
+            sid = transaction.savepoint()
+            for part in lines:
+                parsed = [read(json.dumps(line).encode()) for line in part]
+                outcome = lines_apply(tenant=acme, brand_id=brand, lines=parsed)
+                assert outcome.refused == {}
+            states.append(state(acme))
+            transaction.savepoint_rollback(sid)
+    assert states[0] == states[1]
+    assert [row[:2] for row in states[0]["orders"]] == [("O1", "TEA-3"), ("O2", "TEA-2")]
+    assert [(row[4], row[6]) for row in states[0]["orders"]] == [(950, 100), (700, 200)]
+    assert [row[3] for row in states[0]["touchpoints"]] == [True, False]
+    assert [row[3] for row in states[0]["tags"]] == [False, True]
+
+
+def _cut(told: list, chance: random.Random) -> list[list]:
+    found, rest = [], list(told)
+    while rest:
+        size = chance.randint(1, 7)
+        found.append(rest[:size])
+        rest = rest[size:]
+    return found
