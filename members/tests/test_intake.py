@@ -19,7 +19,7 @@ from members.intake.applying import intake_apply, lines_apply
 from members.intake.lines import read
 from members.models import Event, IntakeBatch, IntakePart, Profile
 from members.rollups import finish_pending
-from members.tests.pools import fill, phone_of
+from members.tests.pools import fill
 from members.tests.tokens import program
 from tenants.context import tenant_transaction
 
@@ -189,7 +189,8 @@ def test_who_is_not_known_becomes_a_fan_where_that_is_asked_for(acme, tea, apply
         event("follow", 1, identity=unknown, account=APP, create=True, scene="poster"),
         event("scan", 2, identity={"kind": "phone", "value": "13700000000"}),
         event("scan", 3, identity=unknown),
-        event("scan", 4, identity={"kind": "phone", "value": phone_of(2)}),
+        event("scan", 4, identity={"kind": "phone", "value": "139 1234 5678"}),
+        {"type": "member", "member_no": "TEA-2", "phone": "13912345678"},
     ]
     url = post(tea, lines).json()["url"]
     apply()
