@@ -221,9 +221,13 @@ class _Check:
 
     def _note_before(self, chunk: Chunk) -> None:
         place = self.columns["member_no"]
-        numbers = {unicodedata.normalize("NFKC", cells[place]).strip() for cells in chunk.rows}
+        said = {unicodedata.normalize("NFKC", cells[place]).strip() for cells in chunk.rows}
+        # What is no text to PostgreSQL is no member's number.
+        numbers = [number for number in said if "\x00" not in number and number.isprintable()]
         with connection.cursor() as cursor:
-            stage_query(cursor, "checked_number", "SELECT unnest(%s) AS member_no", [list(numbers)])
+            stage_query(
+                cursor, "checked_number", "SELECT unnest(%s::varchar[]) AS member_no", [numbers]
+            )
             stage_query(cursor, "before_check", _MEMBERS, {"brand": self.job.brand_id})
 
     def _note_after(self) -> None:
@@ -301,7 +305,7 @@ def check_run(
     """
     say = progress or (lambda job: None)
     with tenant_transaction(tenant), scope.bulk(reason="check of an import"):
-        job = ImportJob.objects.select_for_update().select_related("source").get(pk=job_id)
+        job = ImportJob.objects.select_for_update().get(pk=job_id)
         if job.state != State.CHECKING:
             return job
         run = secrets.token_hex(8)

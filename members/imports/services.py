@@ -155,7 +155,7 @@ def _looked_at(
 @transaction.atomic
 def import_take_part(*, job: ImportJob, part: str, acting_user: User | None) -> ImportJob:
     """Take the sheet or packed file that a person chose out of an upload; raises ImportRefused."""
-    job = ImportJob.objects.select_for_update().select_related("source").get(pk=job.pk)
+    job = ImportJob.objects.select_for_update(of=("self",)).select_related("source").get(pk=job.pk)
     if job.state != ImportJob.State.UPLOADED or not job.parts:
         return job
     schema_name = connection.schema_name
