@@ -50,7 +50,7 @@ def events_write(
     seen: set[tuple[str, str]] = set()
     known: set[int] = set()
     for place, line, member in told:
-        name = (line.source, line.id)
+        name = (line.source, number_of(line))
         if name in seen:
             known.add(place)
             continue
@@ -104,7 +104,7 @@ def _event_row(place: int, line: Any, member: Member, accounts: Accounts) -> str
     if type(line) is not EventLine:
         # An order told as a whole: what it comes to is the order's own to say.
         return (
-            f"{place}\torder\t{line.source}\t{order_event_id(line)}\t{member.profile_id}\t"
+            f"{place}\torder\t{line.source}\t{number_of(line)}\t{member.profile_id}\t"
             f"{line.at.isoformat()}\t{NULL}\t\t\t{line.order_no}\t{line.version}\t{NULL}\n"
         )
     account = accounts.of(line)
@@ -116,8 +116,8 @@ def _event_row(place: int, line: Any, member: Member, accounts: Accounts) -> str
     )
 
 
-def order_event_id(line: Any) -> str:
-    """Return the number of a telling of an order: the sender's, or its version and moment."""
+def number_of(line: Any) -> str:
+    """Return the number of an event: the sender's, or of an order its version or moment."""
     if line.id:
         return str(line.id)
     return f"{line.order_no}@{line.version or line.at.timestamp()}"

@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from members.imports.files import BadRow, Chunk
 from members.imports.orders import OrderChunks
-from members.intake.events import Told, order_event_id
+from members.intake.events import Told, number_of
 from members.intake.lines import EventLine
 from members.models import ImportJob
 from tenants.models import Tenant
@@ -46,8 +46,7 @@ def orders_write(
     places: list[int] = []
     tellings: dict[int, Any] = {}
     for place, line, member in told:
-        number = line.id if type(line) is EventLine else order_event_id(line)
-        if latest.get(line.order_no) != (line.source, number):
+        if latest.get(line.order_no) != (line.source, number_of(line)):
             continue
         tellings[place] = line
         for cells in _rows(line, member.member_no, tenant.currency):
@@ -120,10 +119,7 @@ def _major(minor: int, decimals: int) -> str:
 
 
 def _take_back(cursor: CursorWrapper, brand_id: int, lines: list[Any]) -> None:
-    names = [
-        (line.source, line.id if type(line) is EventLine else order_event_id(line))
-        for line in lines
-    ]
+    names = [(line.source, number_of(line)) for line in lines]
     cursor.execute(
         """
         DELETE FROM members_event e USING unnest(%s::text[], %s::text[]) AS r (source, event_id)
