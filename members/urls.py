@@ -11,6 +11,7 @@ from members.views import (
     overlap,
     rules,
     segments,
+    sources,
     uploads,
 )
 
@@ -37,6 +38,7 @@ urlpatterns = [
     path("overlap/", overlap.overlap, name="overlap"),
     path("imports/", imports.imports, name="imports"),
     path("imports/new/", uploads.import_upload, name="import_upload"),
+    path("imports/sources/", sources.import_sources, name="import_sources"),
     path("imports/<int:job_id>/", imports.import_watch, name="import_watch"),
     path("imports/<int:job_id>/columns/", uploads.import_columns, name="import_columns"),
     path("imports/<int:job_id>/cancel/", imports.import_cancel, name="import_cancel"),

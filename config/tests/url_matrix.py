@@ -181,6 +181,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 302  consents/group-entries/<int:group_entry_id>/
 302 404  404 404 404 200 200 200 200 404 200  imports/
 302 404  404 404 404 200 200 200 200 404 404  imports/new/
+302 404  404 404 404 200 200 200 200 404 404  imports/sources/
 302 404  404 404 404 404 200 200 200 404 200  imports/<int:job_id>/
 302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/columns/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/cancel/
@@ -370,6 +371,10 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ),
     ("group", "imports/new/"): (
         {"kind": "members"},
+        "302 404 404 404 404 200 200 200 200 404 404",
+    ),
+    ("group", "imports/sources/"): (
+        {"name": "Test"},
         "302 404 404 404 404 200 200 200 200 404 404",
     ),
     ("group", "imports/<int:job_id>/cancel/"): (

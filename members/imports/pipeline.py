@@ -82,6 +82,11 @@ _WRITERS: dict[ImportJob.Kind, Callable[[Tenant, ImportJob, dict[str, int]], Wri
 }
 
 
+def writer_of(kind: str) -> Callable[[Tenant, ImportJob, dict[str, int]], Writer]:
+    """Return what makes the writer of a kind of rows."""
+    return _WRITERS[ImportJob.Kind(kind)]
+
+
 def import_run(
     *,
     tenant: Tenant,

@@ -103,7 +103,7 @@ class PlaceChunks:
         self, read: Columns, place: int, known: dict[tuple[str, ...], Any], counts: Counts
     ) -> list[tuple[str, str]]:
         """Write one row where it differs; return what is wrong with it."""
-        given = {name: self._value(name, read[name][place]) for name in self.columns}
+        given = {name: self.value_of(name, read[name][place]) for name in self.columns}
         row = known.get(tuple(read[name][place] for name in self.key))
         is_new = row is None
         if row is None:
@@ -128,7 +128,8 @@ class PlaceChunks:
         """Return what every new row has."""
         return {}
 
-    def _value(self, name: str, text: str) -> Any:
+    def value_of(self, name: str, text: str) -> Any:
+        """Return a field's value for a cell that was read."""
         if name == "is_active":
             return text == "t"
         if text == cells.NULL:
