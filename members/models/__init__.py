@@ -4,10 +4,30 @@ from members.models.consents import Consent, ConsentEntry, Entry, GroupConsentEn
 from members.models.exports import ExportJob
 from members.models.gap import AnswerMetric
 from members.models.imports import ImportJob, PendingRollup, PendingTotal
+from members.models.joining import (
+    DecisionEntry,
+    GroupPersonEntry,
+    HotMetric,
+    PersonConflict,
+    PersonDecision,
+    PersonDecisionSide,
+    PersonEntry,
+    PersonMerge,
+    PersonSuggestion,
+    PersonUpkeep,
+    ResolutionJob,
+)
 from members.models.metrics import DailyMetric, GroupMetric, PoolMetric
 from members.models.orders import Order, OrderLine
 from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
-from members.models.people import GroupKey, Identity, IdentityLink, Person, PersonMerge
+from members.models.people import (
+    GroupKey,
+    Identity,
+    IdentityKind,
+    IdentityLink,
+    IdentityRule,
+    Person,
+)
 from members.models.profiles import Contact, MaskedContact, Profile
 from members.models.rules import (
     BrandStratumRule,
@@ -29,16 +49,21 @@ __all__ = [
     "ConsentEntry",
     "Contact",
     "DailyMetric",
+    "DecisionEntry",
     "Entry",
-    "GroupConsentEntry",
     "ExportJob",
+    "GroupConsentEntry",
     "GroupKey",
     "GroupMetric",
     "GroupOverlap",
+    "GroupPersonEntry",
     "GroupSegment",
     "GroupStratumRule",
+    "HotMetric",
     "Identity",
+    "IdentityKind",
     "IdentityLink",
+    "IdentityRule",
     "ImportJob",
     "MaskedContact",
     "Measure",
@@ -50,9 +75,16 @@ __all__ = [
     "PendingStratum",
     "PendingTotal",
     "Person",
+    "PersonConflict",
+    "PersonDecision",
+    "PersonDecisionSide",
+    "PersonEntry",
     "PersonMerge",
+    "PersonSuggestion",
+    "PersonUpkeep",
     "PoolMetric",
     "Profile",
+    "ResolutionJob",
     "SavedFilter",
     "StrataState",
     "Stratum",
