@@ -19,7 +19,13 @@ _AT_ONCE = 200
 
 
 def stage_parts(
-    cursor: CursorWrapper, rules: Rules, *, edge: str = "edge", is_any_decided: bool
+    cursor: CursorWrapper,
+    rules: Rules,
+    *,
+    edge: str = "edge",
+    nodes: str,
+    is_any_hot: bool,
+    is_any_decided: bool,
 ) -> int:
     """Stage in `part` the profiles of contradicting clusters; return how many, or make no table.
 
@@ -27,7 +33,8 @@ def stage_parts(
     decision_id (of whoever parted or joined it), kinds (that were refused in the cluster),
     is_too_large.
     """
-    found = _contradicting(cursor, rules, edge, is_any_decided=is_any_decided)
+    warm = graph.warm_sql(is_any_hot)
+    found = _contradicting(cursor, rules, edge, nodes, warm, is_any_decided=is_any_decided)
     if not found:
         return 0
     stage(
@@ -40,13 +47,15 @@ def stage_parts(
     count = 0
     for start in range(0, len(small), _AT_ONCE):
         some = small[start : start + _AT_ONCE]
-        count += _write(cursor, _refined(cursor, rules, edge, some, linking=None), is_large=False)
+        count += _write(
+            cursor, _refined(cursor, rules, edge, nodes, warm, some, linking=None), is_large=False
+        )
     large = [cluster for cluster, size in found if size > MOST_REFINED]
     if large:
         # Only what a person has one of joins anybody there.
         surest = {rule.kind for rule in rules.values() if rule.is_linking and rule.is_exclusive}
         for cluster in large:
-            refined = _refined(cursor, rules, edge, [cluster], linking=surest)
+            refined = _refined(cursor, rules, edge, nodes, warm, [cluster], linking=surest)
             count += _write(cursor, refined, is_large=True)
     if count:
         cursor.execute("ANALYZE pg_temp.part")
@@ -54,7 +63,7 @@ def stage_parts(
 
 
 def _contradicting(
-    cursor: CursorWrapper, rules: Rules, edge: str, *, is_any_decided: bool
+    cursor: CursorWrapper, rules: Rules, edge: str, nodes: str, warm: str, *, is_any_decided: bool
 ) -> list[tuple[int, int]]:
     """Return the label and size of each cluster with two keys of a kind or with a decision."""
     exclusive = [rule.kind for rule in rules.values() if rule.is_exclusive]
@@ -74,7 +83,8 @@ def _contradicting(
                 SELECT c.label FROM carrier c
                 JOIN members_identitylink l ON l.profile_id = c.profile_id
                 JOIN members_identity i ON i.id = l.identity_id
-                WHERE i.kind = ANY(%s) AND NOT i.is_hot
+                {f"JOIN {nodes} n ON n.profile_id = c.profile_id" if warm else ""}
+                WHERE i.kind = ANY(%s) {warm}
                 GROUP BY c.label, i.kind, i.space HAVING count(DISTINCT i.id) > 1
             ) AS x {decided if is_any_decided else ""}
         )
@@ -90,6 +100,8 @@ def _refined(
     cursor: CursorWrapper,
     rules: Rules,
     edge: str,
+    nodes: str,
+    warm: str,
     clusters: list[int],
     *,
     linking: Iterable[str] | None,
@@ -116,7 +128,7 @@ def _refined(
         order = (rules[kind].trust, kind, bytes(key))
         carried[cluster].append((order, Carried(kind, number, tuple(holders))))
     everybody = [profile for found in profiles.values() for profile in found]
-    exclusive = _exclusive(cursor, rules, everybody)
+    exclusive = _exclusive(cursor, rules, everybody, nodes, warm)
     decisions = _decisions(cursor, everybody)
     found = []
     for cluster in sorted(profiles):
@@ -133,16 +145,17 @@ def _refined(
 
 
 def _exclusive(
-    cursor: CursorWrapper, rules: Rules, profiles: list[int]
+    cursor: CursorWrapper, rules: Rules, profiles: list[int], nodes: str, warm: str
 ) -> dict[int, dict[Dimension, object]]:
     """Return profile → the key that it carries of each exclusive kind, in each space."""
     cursor.execute(
-        """
+        f"""
         SELECT l.profile_id, i.kind, i.space, i.id
         FROM members_identitylink l JOIN members_identity i ON i.id = l.identity_id
-        WHERE l.profile_id = ANY(%s) AND i.kind = ANY(%s) AND NOT i.is_hot
+        {f"JOIN {nodes} n ON n.profile_id = l.profile_id" if warm else ""}
+        WHERE l.profile_id = ANY(%s) AND i.kind = ANY(%s) {warm}
         ORDER BY l.profile_id, i.key DESC
-        """,
+        """,  # noqa: S608 - constants of the code
         [profiles, [rule.kind for rule in rules.values() if rule.is_exclusive]],
     )
     found: dict[int, dict[Dimension, object]] = defaultdict(dict)

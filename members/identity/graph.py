@@ -69,18 +69,24 @@ def stage_hot_brands(cursor: CursorWrapper, rules: Rules, identities: str) -> in
     )
 
 
+def warm_sql(is_any_hot: bool) -> str:
+    """Return the condition that an identity `i` is not hot in the brand of a profile `n`."""
+    if not is_any_hot:
+        return ""
+    return """
+        AND (NOT i.is_hot OR NOT EXISTS (
+            SELECT FROM hot_brand h
+            WHERE h.identity_id = i.id AND h.brand_id = n.brand_id AND h.is_cold
+        ))
+    """
+
+
 def stage_edges(
     cursor: CursorWrapper, rules: Rules, *, candidates: str, nodes: str, is_any_hot: bool
 ) -> int:
     """Stage the edges of the group: the links of candidate identities that join; return how many.
 
     CANDIDATES and NODES name what has identity_id, and profile_id and brand_id.
-    """
-    warm = """
-        AND (NOT i.is_hot OR NOT EXISTS (
-            SELECT FROM hot_brand h
-            WHERE h.identity_id = i.id AND h.brand_id = n.brand_id AND h.is_cold
-        ))
     """
     stage(cursor, "edge", _COLUMNS)
     cursor.execute(
@@ -90,7 +96,7 @@ def stage_edges(
         FROM {candidates} c
         JOIN members_identity i ON i.id = c.identity_id AND i.kind = ANY(%s)
         JOIN members_identitylink l ON l.identity_id = i.id
-        JOIN {nodes} n ON n.profile_id = l.profile_id {warm if is_any_hot else ""}
+        JOIN {nodes} n ON n.profile_id = l.profile_id {warm_sql(is_any_hot)}
         """,  # noqa: S608 - names of the code
         [linking_kinds(rules)],
     )

@@ -16,11 +16,18 @@ from members.staging import stage_query
 
 
 def keep_own_persons(
-    cursor: CursorWrapper, rules: Rules, *, is_any_edge: bool, is_any_decided: bool
+    cursor: CursorWrapper,
+    rules: Rules,
+    *,
+    is_any_edge: bool,
+    is_any_hot: bool,
+    is_any_decided: bool,
 ) -> None:
     """Bring Profile.own_person_id of the nodes up to date: the smallest profile, null for one."""
     if is_any_edge and graph.stage_own_edges(cursor, "node"):
-        if stage_own_labels(cursor, rules, is_any_decided=is_any_decided):
+        if stage_own_labels(
+            cursor, rules, nodes="node", is_any_hot=is_any_hot, is_any_decided=is_any_decided
+        ):
             show_conflicts(cursor, least_brands=1, sign=-1)
         cursor.execute(
             """
@@ -43,13 +50,22 @@ def keep_own_persons(
     )
 
 
-def stage_own_labels(cursor: CursorWrapper, rules: Rules, *, is_any_decided: bool) -> int:
+def stage_own_labels(
+    cursor: CursorWrapper, rules: Rules, *, nodes: str, is_any_hot: bool, is_any_decided: bool
+) -> int:
     """Stage, from `own_edge`, own_person (profile_id, label) of who is not alone.
 
     Returns how many profiles are of clusters that were parted, in `part`.
     """
     graph.label_components(cursor, "own_edge")
-    parted = stage_parts(cursor, rules, edge="own_edge", is_any_decided=is_any_decided)
+    parted = stage_parts(
+        cursor,
+        rules,
+        edge="own_edge",
+        nodes=nodes,
+        is_any_hot=is_any_hot,
+        is_any_decided=is_any_decided,
+    )
     stage_query(
         cursor,
         "own_person",

@@ -70,14 +70,22 @@ def resolve(*, by_name: str = "") -> Resolved:
         parted = 0
         if edges:
             graph.label_components(cursor)
-            parted = stage_parts(cursor, rules, is_any_decided=is_any_decided)
+            parted = stage_parts(
+                cursor, rules, nodes="node", is_any_hot=is_any_hot, is_any_decided=is_any_decided
+            )
             _label_nodes(cursor, is_any_parted=bool(parted))
         moved = moves.choose_persons(cursor)
         if moved:
             moves.write_moves(cursor, rules, by_name=by_name, is_any_parted=bool(parted))
         moves.keep_clusters(cursor, is_any_parted=bool(parted))
         if persons:
-            keep_own_persons(cursor, rules, is_any_edge=bool(edges), is_any_decided=is_any_decided)
+            keep_own_persons(
+                cursor,
+                rules,
+                is_any_edge=bool(edges),
+                is_any_hot=is_any_hot,
+                is_any_decided=is_any_decided,
+            )
         cursor.execute(
             "DELETE FROM members_identity i USING touched_count t "
             "WHERE i.id = t.identity_id AND t.holders = 0"
@@ -247,8 +255,9 @@ def _find_edges(
         graph.stage_hot_brands(
             cursor,
             rules,
-            "SELECT c.identity_id FROM candidate c "
-            "JOIN members_identity i ON i.id = c.identity_id WHERE i.is_hot",
+            "SELECT DISTINCT l.identity_id FROM node n "
+            "JOIN members_identitylink l ON l.profile_id = n.profile_id "
+            "JOIN members_identity i ON i.id = l.identity_id WHERE i.is_hot",
         )
     return graph.stage_edges(
         cursor, rules, candidates="candidate", nodes="node", is_any_hot=is_any_hot

@@ -54,7 +54,9 @@ def partition(cursor: CursorWrapper, *, with_own: bool = False) -> int:
     if not edges:
         return 0
     graph.label_components(cursor)
-    parted = stage_parts(cursor, rules, is_any_decided=is_any_decided)
+    parted = stage_parts(
+        cursor, rules, nodes=_EVERYBODY, is_any_hot=is_any_hot, is_any_decided=is_any_decided
+    )
     stage_query(
         cursor,
         "whole_part",
@@ -64,7 +66,9 @@ def partition(cursor: CursorWrapper, *, with_own: bool = False) -> int:
         """,  # noqa: S608 - constants of the code
     )
     if with_own and graph.stage_own_edges(cursor, _EVERYBODY):
-        stage_own_labels(cursor, rules, is_any_decided=is_any_decided)
+        stage_own_labels(
+            cursor, rules, nodes=_EVERYBODY, is_any_hot=is_any_hot, is_any_decided=is_any_decided
+        )
     return edges
 
 
