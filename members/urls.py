@@ -9,6 +9,7 @@ from members.views import (
     imports,
     members,
     overlap,
+    persons,
     rules,
     segments,
 )
@@ -19,6 +20,9 @@ urlpatterns = [
     path("members/", members.members, name="list"),
     path("members/<int:profile_id>/", members.member, name="detail"),
     path("members/<int:profile_id>/consents/", consents.member_consents, name="consents_of"),
+    path("members/<int:profile_id>/person/", persons.person, name="person"),
+    path("persons/", persons.persons, name="persons"),
+    path("persons/rules/", persons.person_rules, name="person_rules"),
     path("consents/", consent_gap.consents, name="consents"),
     path("consents/gap/", consent_gap.gap, name="consent_gap"),
     path("consents/gap/<slug:code>/", consent_gap.gap_people, name="consent_gap_people"),

@@ -33,10 +33,12 @@ ACTS = {
     "import": _("import"),
     "invite": _("invite"),
     "issue": _("issue"),
+    "join": _("join"),
     "leave": _("leave"),
     "look": _("look as"),
     "look_end": _("stop looking as"),
     "overtake": _("overtake"),
+    "part": _("part"),
     "preview": _("ask for a preview"),
     "provision": _("set up"),
     "publish": _("publish"),
@@ -66,6 +68,7 @@ NAMES = (
     gettext_noop("note"),
     gettext_noop("part"),
     gettext_noop("place"),
+    gettext_noop("reason"),
     gettext_noop("until"),
 )
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)")

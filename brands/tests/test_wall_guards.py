@@ -33,6 +33,7 @@ WRITERS = {
     "brands.SharingRecord": "brands issue theirs; decisions without figures, sealed by a digest",
     "members.GroupStratumRule": HQ,
     "members.GroupSegment": HQ,
+    "members.IdentityRule": HQ,
 }
 # What only is read, and why all of the group may.
 READ = {

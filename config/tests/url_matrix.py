@@ -174,6 +174,9 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
 302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/consents/
+302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/person/
+302 404  404 404 404 200 200 200 200 404 200  persons/
+302 404  404 404 404 404 404 404 404 200 200  persons/rules/
 302 404  404 404 404 200 200 200 200 200 200  consents/
 302 404  404 404 404 200 200 200 200 200 200  consents/gap/
 302 404  404 404 404 404 200 200 200 404 404  consents/gap/<slug:code>/
@@ -361,6 +364,12 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"act": "rename", "name": "Test"},
         "302 404 404 404 404 404 302 302 302 404 404",
     ),
+    ("group", "members/<int:profile_id>/person/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 302",
+    ),
+    ("group", "persons/"): ({}, "302 404 404 404 404 302 302 302 302 404 302"),
+    ("group", "persons/rules/"): ({}, "302 404 404 404 404 404 404 404 404 404 422"),
     ("group", "strata/"): (
         {"rule": "group"},
         "302 404 404 404 404 422 422 422 422 422 422",

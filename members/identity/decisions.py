@@ -27,6 +27,7 @@ from members.models import (
     PersonDecisionSide,
     PersonEntry,
     PersonMerge,
+    PersonSuggestion,
     Profile,
 )
 from members.rollups import finish_pending
@@ -200,8 +201,9 @@ def decide(
         for pk in sorted(side)
     ]
     PersonDecisionSide.objects.bulk_create(placed)
+    ids = [one.profile_id for one in placed]
+    PersonSuggestion.objects.filter(first_id__in=ids, second_id__in=ids).delete()
     with connection.cursor() as cursor:
-        ids = [one.profile_id for one in placed]
         touch_profiles(cursor, "SELECT unnest(%s::bigint[])", [ids])
     resolve(by_name=by_name)
     follow_persons("affected_person")
