@@ -63,6 +63,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
             Link(_("Segments"), "filter_alt", "members:segments", "members.view_segment"),
             Link(_("Strata"), "stacks", "members:strata", "members.view_stratumrule"),
             Link(_("Overlap"), "join_inner", "members:overlap", "members.view_overlap"),
+            Link(_("Persons"), "diversity_3", "members:persons", "members.unmerge"),
             Link(_("Imports"), "upload_file", "members:imports", "members.view_importjob"),
             Link(_("Exports"), "download", "members:exports", "members.export_profile"),
         ],

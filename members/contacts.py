@@ -65,9 +65,13 @@ def normalise_code(value: str) -> str:
     return unicodedata.normalize("NFKC", value).strip()
 
 
-def identity_key(keys: GroupKeys, kind: str, normalised: str) -> bytes:
-    """Return the 16-byte key under which a normalised identifier is found in this group."""
-    return hmac.digest(keys.index, f"{kind}:{normalised}".encode(), "sha256")[:16]
+def identity_key(keys: GroupKeys, kind: str, normalised: str, space: str = "") -> bytes:
+    """Return the 16-byte key under which a normalised identifier is found in this group.
+
+    SPACE is where it counts (members.identity.spaces); an identifier has no NUL in it.
+    """
+    text = f"{kind}\0{space}\0{normalised}" if space else f"{kind}:{normalised}"
+    return hmac.digest(keys.index, text.encode(), "sha256")[:16]
 
 
 # Contact field → kind of identity → Contact column with its key: what a contact is found by.

@@ -36,6 +36,7 @@ WRITERS = {
     "members.GroupTag": HQ,
     "members.KeyRotation": HQ,
     "members.RevealRule": HQ,
+    "members.IdentityRule": HQ,
 }
 # What only is read, and why all of the group may.
 READ = {

@@ -62,11 +62,13 @@ brands.follow_mode_change | HERE::test_a_job_gives_nobody_its_rows
 brands.preview_mode | brands/tests/test_mode_preview.py::test_small_cells_of_brands_in_brand_max_stay_out_of_the_preview
 brands.publish_notice | none: a notice and its texts
 brands.sweep_modes | none: drafts and previews, which hold counts the wall allows
+members.apply_decisions | members/tests/test_persons.py::test_a_brand_decides_about_its_own_members_alone
 members.count_answers | members/tests/test_answer_figures.py::test_hq_is_told_of_an_open_brand_and_nothing_of_a_closed_one
 members.expire_answers | HERE::test_a_job_gives_nobody_its_rows
 members.purge_uploads | members/tests/test_import_upkeep.py::test_an_upload_waits_a_week_for_its_columns
 members.record_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
 members.refresh_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
+members.resolve_persons | members/tests/test_persons.py::test_a_change_of_the_rules_resolves_the_group_anew
 members.resume_exports | members/tests/test_exports.py::test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once
 members.resume_imports | members/tests/test_import_upkeep.py::test_a_finished_job_is_left_alone
 members.run_export | members/tests/test_wall_api_and_exports.py::test_an_export_holds_what_the_table_says
@@ -75,6 +77,7 @@ members.run_import | members/tests/test_import_commands.py::test_the_task_refuse
 members.sweep_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
 members.sweep_exports | members/tests/test_exports.py::test_the_sweep_deletes_what_no_longer_holds_and_keeps_the_rest
 members.sweep_keys | members/tests/test_rotation.py::test_a_data_key_is_changed_in_steps_that_may_be_killed
+members.sweep_persons | members/tests/test_persons.py::test_a_brand_decides_about_its_own_members_alone
 members.sweep_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
 tenants.tasks.check_all_audits | tenants/tests/test_audit_pages.py::test_each_night_all_chains_are_checked_and_their_ends_noted
 tenants.tasks.check_audit | tenants/tests/test_audit_pages.py::test_hq_asks_for_a_check_and_reads_that_all_events_fit
@@ -137,6 +140,7 @@ brands/admin/spreadsheets.py: An import of %s failed after its preview: %s | LOG
 brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/identity/decisions.py: decision %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/exports/files.py: export %s of %s names a file that is not its own | none: a job's number and its group's name
 members/key_checks.py: the keys of %s cannot be opened; other groups go on | none: a group's name
 members/key_checks.py: the keys of %s more groups cannot be opened | none: a number of groups
@@ -189,8 +193,11 @@ members.PendingRollup | HERE::test_the_app_role_reads_nothing_of_the_owners_own_
 members.PendingStratum | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PendingTotal | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Person | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
-members.PersonMerge | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.RevealRule | none: what HQ asks of who reveals contact data
+members.PersonDecision | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.PersonDecisionSide | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.PersonUpkeep | none: an instant
+members.IdentityRule | none: what kinds of identifiers do
 members.StrataState | none: a digest and steps of tens of thousands of members
 """),
     "public table": _rows("""

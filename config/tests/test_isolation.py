@@ -232,7 +232,7 @@ def test_the_app_role_reads_nothing_of_the_owners_own_tables(cast, seeing, in_ac
         for model in tenant_models()
         if not issubclass(model, Walled) and getattr(model, "app_privileges", None) == ""
     ]
-    assert {"Identity", "IdentityLink", "Person", "PersonMerge"} <= {
+    assert {"Identity", "IdentityLink", "Person", "PersonDecision"} <= {
         model.__name__ for model in owners
     }
     with seeing(cast.group_admin):

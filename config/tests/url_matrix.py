@@ -174,6 +174,9 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
 302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/consents/
+302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/person/
+302 404  404 404 404 200 200 200 200 404 200  persons/
+302 404  404 404 404 404 404 404 404 200 200  persons/rules/
 302 404  404 404 404 200 200 200 200 200 200  consents/
 302 404  404 404 404 200 200 200 200 200 200  consents/gap/
 302 404  404 404 404 404 200 200 200 404 404  consents/gap/<slug:code>/
@@ -365,6 +368,12 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"act": "rename", "name": "Test"},
         "302 404 404 404 404 404 302 302 302 404 404",
     ),
+    ("group", "members/<int:profile_id>/person/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 302",
+    ),
+    ("group", "persons/"): ({}, "302 404 404 404 404 302 302 302 302 404 302"),
+    ("group", "persons/rules/"): ({}, "302 404 404 404 404 404 404 404 404 404 422"),
     ("group", "strata/"): (
         {"rule": "group"},
         "302 404 404 404 404 422 422 422 422 422 422",
@@ -392,6 +401,7 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "view-as/"): (
         {"role": "brand_manager", "place": "0"},
         "302 404 404 404 404 404 404 404 404 404 302",
+    ),
     ("group", "imports/<int:job_id>/pause/"): (
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
@@ -403,7 +413,6 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "imports/<int:job_id>/mend/"): (
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
-    ),
     ),
     ("group", "view-as/leave/"): (
         {},

@@ -426,7 +426,8 @@ def _profiles_with(entry: Entry) -> list[int]:
         links = links.filter(profile__brand_id=entry.brand_id)
     for brand_id, profile_id in links.values_list("profile__brand_id", "profile_id"):
         by_brand[brand_id].append(profile_id)
-    named = [found for found in by_brand.values() if len(found) <= hot_profiles()]
+    most = hot_profiles(entry.identity_kind)
+    named = [found for found in by_brand.values() if len(found) <= most]
     if isinstance(entry, ConsentEntry) and len(named) < len(by_brand):
         raise AnswerRefused(
             _(

@@ -178,7 +178,7 @@ class ConsentChunks:
                 WHERE i.kind = %s AND i.key = ANY(%s) GROUP BY i.key
                 """,
                 # Of siblings' members with the number this brand is told nothing.
-                [hot_profiles(), self.brand_id, value, list(names)],
+                [hot_profiles(value), self.brand_id, value, list(names)],
             )
             for key, is_hot, pk, holders, minor in cursor.fetchall():
                 for name in names[bytes(key)]:

@@ -6,9 +6,26 @@ from django.db.backends.utils import CursorWrapper
 
 from members.staging import stage_query
 
+# What a row's contact data brings; a row that brings any says all of them.
+_OF_CONTACT = ("phone", "unionid", "card", "email")
+_NAMED = """
+    UNION SELECT profile_id, kind, space, key FROM named_identity WHERE key IS NOT NULL
+"""
+_NAMED_SPACE = """EXISTS (
+    SELECT FROM named_identity n
+    WHERE n.profile_id = l.profile_id AND n.kind = i.kind AND n.space = i.space
+)"""
 
-def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
-    """Write identities and links, and note what resolution must look at."""
+
+def write_identities(cursor: CursorWrapper, brand_id: int, *, card_space: str = "") -> None:
+    """Write identities and links, and note what resolution must look at.
+
+    CARD_SPACE says where the brand's cards count. What came through an account of a platform
+    stands in named_identity (members.imports.accounts): of its kind and space it is all that the
+    profile carries, a null key for nothing.
+    """
+    cursor.execute("SELECT to_regclass('pg_temp.named_identity') IS NOT NULL")
+    has_named = cursor.fetchone()[0]
     cursor.execute(
         "INSERT INTO arriving_profile "
         "SELECT profile_id, person_id, %s FROM incoming_member WHERE is_new",
@@ -17,28 +34,29 @@ def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
     stage_query(
         cursor,
         "incoming_identity",
-        """
-        SELECT i.profile_id, i.person_id, k.kind::varchar AS kind, k.key
+        f"""
+        SELECT i.profile_id, k.kind::varchar AS kind, k.space::varchar AS space, k.key
         FROM incoming_member i
-        CROSS JOIN LATERAL (VALUES ('phone', i.phone_key), ('unionid', i.unionid_key),
-            ('card', i.card_key), ('email', i.email_key)) AS k(kind, key)
-        WHERE i.has_contact AND k.key IS NOT NULL
-        """,
+        CROSS JOIN LATERAL (VALUES ('phone', '', i.phone_key),
+            ('unionid', i.unionid_space, i.unionid_key), ('card', %s, i.card_key),
+            ('email', '', i.email_key)) AS k(kind, space, key)
+        WHERE i.has_contact AND k.key IS NOT NULL {_NAMED if has_named else ""}
+        """,  # noqa: S608 - a constant of the code
+        [card_space],
     )
     cursor.execute(
         """
-        INSERT INTO members_identity (kind, key, person_id, is_hot)
-        SELECT DISTINCT ON (n.kind, n.key) n.kind, n.key,
-            COALESCE(n.person_id, p.person_id), false
-        FROM incoming_identity n LEFT JOIN members_profile p ON p.id = n.profile_id
+        INSERT INTO members_identity (kind, space, key, is_hot)
+        SELECT DISTINCT ON (n.kind, n.key) n.kind, n.space, n.key, false
+        FROM incoming_identity n
         WHERE NOT EXISTS (
             SELECT 1 FROM members_identity i WHERE i.kind = n.kind AND i.key = n.key
         )
-        ORDER BY n.kind, n.key, n.profile_id
+        ORDER BY n.kind, n.key
         """
     )
     cursor.execute(
-        """
+        f"""
         WITH added AS (
             INSERT INTO members_identitylink (profile_id, identity_id)
             SELECT n.profile_id, i.id FROM incoming_identity n
@@ -47,8 +65,9 @@ def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
             RETURNING profile_id, identity_id
         ), removed AS (
             DELETE FROM members_identitylink l USING members_identity i, incoming_member m
-            WHERE i.id = l.identity_id AND l.profile_id = m.profile_id
-                AND m.has_contact AND NOT m.is_new
+            WHERE i.id = l.identity_id AND l.profile_id = m.profile_id AND NOT m.is_new
+                AND (m.has_contact AND i.kind = ANY(%s)
+                    {"OR " + _NAMED_SPACE if has_named else ""})
                 AND NOT EXISTS (
                     SELECT 1 FROM incoming_identity n
                     WHERE n.profile_id = l.profile_id AND n.kind = i.kind AND n.key = i.key
@@ -60,7 +79,8 @@ def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
             INSERT INTO touched_profile SELECT DISTINCT profile_id FROM both_ways
         )
         INSERT INTO touched_identity SELECT DISTINCT identity_id FROM both_ways
-        """
+        """,  # noqa: S608 - constants of the code
+        [list(_OF_CONTACT)],
     )
 
 
@@ -70,16 +90,17 @@ def write_contacts(cursor: CursorWrapper, key_version: int) -> None:
         """
         INSERT INTO members_contact (profile_id, brand_id, store_id, notice_id, sealed,
             key_version, fingerprint, phone_key, email_key, card_key, unionid_key,
-            is_generated, minor_until)
+            likeness, is_generated, minor_until)
         SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.sealed, %s, i.fingerprint,
-            i.phone_key, i.email_key, i.card_key, i.unionid_key, i.is_generated, i.minor_until
+            i.phone_key, i.email_key, i.card_key, i.unionid_key, i.likeness, i.is_generated,
+            i.minor_until
         FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
         WHERE i.has_contact
         ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
             key_version = excluded.key_version, fingerprint = excluded.fingerprint,
             phone_key = excluded.phone_key, email_key = excluded.email_key,
             card_key = excluded.card_key, unionid_key = excluded.unionid_key,
-            is_generated = excluded.is_generated,
+            likeness = excluded.likeness, is_generated = excluded.is_generated,
             minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
         """,
         [key_version],

@@ -21,7 +21,9 @@ from members import contacts, identity, locks
 from members.consents.ledger import fourteenth_birthday
 from members.contacts import identity_key
 from members.exports.tasks import sweep_enqueue
+from members.identity.likeness import likeness
 from members.imports import cells, images, rules
+from members.imports.accounts import AccountCells
 from members.imports.answers import (
     WITHDRAWN_WORDS,
     answerable_notices,
@@ -42,7 +44,8 @@ from members.staging import copy_into, stage, stage_query
 from members.stratify import stratify_persons
 from tenants.models import Tenant
 
-_CONTACT = ("name", "phone", "email", "unionid", "card_no", "birthday")
+# The account is where the unionid counts, and kept with it.
+_CONTACT = ("name", "phone", "email", "unionid", "card_no", "birthday", "account")
 _IDENTITIES = (
     ("phone", Identity.Kind.PHONE),
     ("unionid", Identity.Kind.UNIONID),
@@ -58,14 +61,15 @@ _COLUMNS = (
     "line bigint, profile_id bigint, person_id bigint, is_new boolean, member_no varchar, "
     "gender varchar, store_id bigint, registered_on date, has_contact boolean, name varchar, "
     "phone varchar, email varchar, fingerprint bytea, sealed bytea, phone_key bytea, "
-    "unionid_key bytea, card_key bytea, email_key bytea, is_generated boolean, minor_until date, "
+    "unionid_key bytea, card_key bytea, email_key bytea, unionid_space varchar, likeness bytea, "
+    "is_generated boolean, minor_until date, "
     "answered_notice_id bigint, is_given boolean, answered_at timestamptz, "
     f"is_by_guardian boolean, channel varchar, evidence varchar, {rules.STAGED}"
 )
 
 
 # The contact columns of a row that says what the database holds already.
-_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 11))
+_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 13))
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,10 @@ class MemberChunks:
             "phone": read(read_phone),
             "email": read(read_email),
             "unionid": read(read_identifier),
+            "openid": read(read_identifier),
+            "external_userid": read(read_identifier),
+            "douyin": read(read_identifier),
+            "account": read(read_identifier),
             "card_no": read(read_identifier),
             "birthday": read(cells.read_day(self.zone, latest=today)),
             "gender": read(
@@ -137,7 +145,11 @@ class MemberChunks:
             "generated": "f",
         }
         # Contact fields without a column keep what they hold, and all do where the rules say so.
-        self.keeps_contact = self.rules.keeps or not set(_CONTACT) <= set(self.columns)
+        self.keeps_contact = self.rules.keeps or not set(_CONTACT) - {"account"} <= set(
+            self.columns
+        )
+        self.accounts = AccountCells(job.brand_id, self.keys, set(self.columns))
+        self.by_name = _("Import %(number)s") % {"number": job.pk}
 
     def _read_consent(self, cell: str) -> str:
         text = unicodedata.normalize("NFKC", cell).strip()
@@ -158,6 +170,7 @@ class MemberChunks:
         locks.hold_rollups(is_shared=True)
         read = read_columns(chunk, self.columns, self.headings, self.readers, self.defaults)
         self._date_consents(read)
+        self.accounts.reject(read)
         counts = Counts(repeated=read.keep_last("member_no"))
         if not len(read):
             return counts, read.bad
@@ -167,9 +180,9 @@ class MemberChunks:
             reject_erased(read, self.brand_id, known)
             new, has_contacts = self._stage(cursor, read, known)
             identity.begin_touching(cursor)
-            if new or has_contacts:
-                write_identities(cursor, self.brand_id)
-            identity.resolve()
+            if new or has_contacts or self.accounts.named:
+                write_identities(cursor, self.brand_id, card_space=self.accounts.card_space)
+            identity.resolve(by_name=self.by_name)
             stage_answers(cursor, self.brand_id)
             self._write_profiles(cursor, new)
             changed = apply_notices(cursor)
@@ -265,6 +278,7 @@ class MemberChunks:
             [new],
         )
         ids = iter(cursor.fetchall())
+        profiles = []
         names = (
             *("gender", "store_id", "registered_on", "consent", "consented_on", "generated"),
             "as_of",
@@ -284,6 +298,7 @@ class MemberChunks:
             gender, store, registered, consent, consented, generated, as_of = values
             before = known.get(number)
             profile, person = (before.profile_id, cells.NULL) if before else next(ids)
+            profiles.append(profile)
             if not consent:
                 answer = _NO_ANSWER
             else:
@@ -304,6 +319,7 @@ class MemberChunks:
         columns = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
         copy_into(cursor, "incoming_member", columns, "".join(rows), joined_by="profile_id, is_new")
         stage(cursor, "changed_profile", "profile_id bigint NOT NULL")
+        self.accounts.stage(cursor, read, profiles)
         return new, has_contacts
 
     def _loses(self, as_of: str, before: Known) -> bool:
@@ -327,6 +343,8 @@ class MemberChunks:
                 fields = self.rules.merged(fields, kept, columns=self.columns, loses=loses)
             if "generated" not in self.columns or loses:
                 generated = "t" if before.is_generated else "f"
+        if "unionid" not in fields:
+            fields.pop("account", None)
         text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         fingerprint = contacts.fingerprint(self.keys, generated + text)
         if before and before.fingerprint == fingerprint:
@@ -334,10 +352,17 @@ class MemberChunks:
         minor_until = cells.NULL
         if birthday := fields.get("birthday"):
             minor_until = fourteenth_birthday(dt.date.fromisoformat(birthday)).isoformat()
+        unionid_space = self.accounts.unionid_space(fields.get("account", ""))
+        spaces = {"unionid": unionid_space, "card_no": self.accounts.card_space}
         keys = [
-            _bytes(identity_key(self.keys, kind, fields[name])) if name in fields else cells.NULL
+            _bytes(identity_key(self.keys, kind, fields[name], spaces.get(name, "")))
+            if name in fields
+            else cells.NULL
             for name, kind in _IDENTITIES
         ]
+        alike = cells.NULL
+        if "name" in fields and "birthday" in fields:
+            alike = _bytes(likeness(self.keys, fields["name"], fields["birthday"]))
         return "\t".join(
             (
                 "t",
@@ -347,6 +372,8 @@ class MemberChunks:
                 _bytes(fingerprint),
                 _bytes(contacts.seal_text(self.keys, text)),
                 *keys,
+                cells.escape(unionid_space),
+                alike,
                 generated,
                 minor_until,
             )
@@ -358,10 +385,10 @@ class MemberChunks:
             cursor.execute(
                 """
                 INSERT INTO members_profile (id, brand_id, store_id, notice_id, person_id,
-                    member_no, is_member, gender, registered_on, orders, sales, no_automation,
-                    as_of, source_rank, import_id, created_at, updated_at)
-                SELECT i.profile_id, %s, i.store_id, n.notice, a.person_id, i.member_no, true,
-                    i.gender, i.registered_on, 0, 0, false,
+                    own_person_id, member_no, is_member, gender, registered_on, orders, sales,
+                    no_automation, as_of, source_rank, import_id, created_at, updated_at)
+                SELECT i.profile_id, %s, i.store_id, n.notice, a.person_id,
+                    a.own_person_id, i.member_no, true, i.gender, i.registered_on, 0, 0, false,
                     COALESCE(i.as_of, %s), %s, %s, now(), now()
                 FROM incoming_member i
                 JOIN arriving_profile a ON a.profile_id = i.profile_id

@@ -174,7 +174,7 @@ def test_one_phone_in_two_brands_is_one_person(importer):
     assert Person.objects.count() == 2
     merge = PersonMerge.objects.get()
     assert (merge.profile.member_no, merge.to_person_id) == ("B1", person["T1"])
-    assert merge.cause.startswith("phone ")
+    assert (merge.cause, merge.by_name[:7]) == ("phone", "Import ")
 
 
 def opened(*models):

@@ -12,6 +12,7 @@ from brands.facts import facts
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members import member_list, segments, selectors, strata, why
+from members.identity.decisions import may_decide
 from members.models import Profile
 from tenants.access import permission_required
 
@@ -102,6 +103,7 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,
         "siblings": selectors.siblings_of(profile),
+        "may_decide": request.user.has_perm("members.unmerge") and may_decide(visible, profile),
         "answers": answers.values(),
         "orders_are_open": sees_orders and activity.is_open,
     }
