@@ -17,14 +17,15 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from brands.models import Notice
+from brands.models import Brand, Notice
 from brands.wall import scope
 from brands.wall.visibility import Visible
 from members import locks
 from members.consents import ledger
 from members.consents.ledger import AnswerRefused, answer_problem
-from members.contacts import identity_key, normalise_code, normalise_email, normalise_phone
+from members.contacts import normalise_code, normalise_email, normalise_phone
 from members.identity import hot_profiles
+from members.identity.keyed import Keyed
 from members.keys import group_keys
 from members.models import (
     ConsentEntry,
@@ -114,14 +115,18 @@ def answer_enter(
                 % {"text": text[:40]}
             ) from error
         fields["identity_kind"] = kind
-        fields["identity_key"] = identity_key(group_keys(), kind, text)
     request_key = request_key or uuid.uuid4()
     entry: Entry
     try:
         if to_group:
+            if identity is not None:
+                fields["identity_key"] = _group_key(fields["identity_kind"], text)
             entry = _enter_for_group(visible, request_key, fields)
         else:
             place = _own_place(visible, profile, brand_id)
+            if identity is not None:
+                keyed = Keyed(group_keys())
+                fields["identity_key"] = keyed.key(fields["identity_kind"], text, place[0])
             entry, _is_new = ConsentEntry.objects.get_or_create(
                 request_key=request_key,
                 brand_id=place[0],
@@ -156,6 +161,20 @@ def _normalised(kind: str, text: str) -> str:
     if kind not in Identity.Kind.values or not code:
         raise ValueError("no identifier")
     return code
+
+
+def _group_key(kind: str, text: str) -> bytes:
+    """Return the one key of an identifier in the group; raises AnswerRefused where it has more."""
+    brands = Brand.objects.values_list("pk", flat=True)
+    keys = Keyed(group_keys()).keys_in(kind, text, brands)
+    if len(keys) > 1:
+        raise AnswerRefused(
+            _(
+                "The group has several accounts in which this identifier could count. Nothing was "
+                "recorded. Name the person by phone or e-mail."
+            )
+        )
+    return keys[0]
 
 
 def _enter_for_group(

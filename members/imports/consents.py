@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 
 from brands.services import answers_bump
 from members import contacts, locks
-from members.contacts import identity_key
 from members.identity import hot_profiles
+from members.identity.keyed import Keyed
 from members.imports import cells
 from members.imports.answers import (
     WITHDRAWN_WORDS,
@@ -71,7 +71,7 @@ class ConsentChunks:
         read = cells.Reader
         self.brand_id = job.brand_id
         self.zone = zone
-        self.keys = group_keys()
+        self.keyed = Keyed(group_keys())
         self.columns = columns
         self.headings = job.mapping
         self.notices, self.ended = answerable_notices()
@@ -145,7 +145,7 @@ class ConsentChunks:
         except ValueError:
             # No member is found by what is no number.
             return b""
-        return identity_key(self.keys, kind, text)
+        return self.keyed.key(kind, text, self.brand_id)
 
     def _members(self, cursor: CursorWrapper, numbers: set[str]) -> dict[tuple[str, str], Found]:
         cursor.execute(

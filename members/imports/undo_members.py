@@ -8,13 +8,13 @@ from django.db.backends.utils import CursorWrapper
 
 from brands.services import answers_bump
 from members import contacts, identity
-from members.contacts import IDENTIFIERS, identity_key
 from members.exports.tasks import sweep_enqueue
+from members.identity.keyed import Keyed
 from members.imports import images
 from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.undo_steps import Undone, find_reasons, kept_by_reason
 from members.keys import group_keys
-from members.models import ImportJob, Profile
+from members.models import IdentityKind, ImportJob, Profile
 from members.notices import COPIES, refresh_notices, refresh_objections
 from members.staging import stage, stage_query
 from members.stratify import stratify_persons
@@ -134,6 +134,7 @@ def _restore_profiles(cursor: CursorWrapper) -> None:
 def _restore_contacts(cursor: CursorWrapper, brand_id: int) -> None:
     """Write contacts as they were, and resolve the persons that they join or part."""
     keys = group_keys()
+    keyed = Keyed(keys)
     cursor.execute(
         "SELECT t.profile_id, t.sealed, (t.contact_before->>'is_generated')::boolean, "
         "(t.contact_before->>'minor_until')::date "
@@ -154,9 +155,10 @@ def _restore_contacts(cursor: CursorWrapper, brand_id: int) -> None:
                 "sealed": contacts.seal_text(keys, text),
                 "is_generated": bool(is_generated),
             }
-            for name, kind, column in IDENTIFIERS:
-                if name in fields:
-                    row[column] = identity_key(keys, kind, fields[name])
+            row |= keyed.columns(fields, brand_id)
+            row["unionid_space"] = keyed.space(
+                IdentityKind.UNIONID, brand_id, fields.get("account", "")
+            )
         found.append(row)
     stage(cursor, "incoming_member", ", ".join(f"{name} {kind}" for name, kind in _STAGED.items()))
     stage(cursor, "changed_profile", "profile_id bigint NOT NULL")
@@ -166,7 +168,7 @@ def _restore_contacts(cursor: CursorWrapper, brand_id: int) -> None:
             f"VALUES ({', '.join(['%s'] * len(_GIVEN))}, false, true)",
             [[row.get(name) for name in _GIVEN] for row in found],
         )
-        write_identities(cursor, brand_id)
+        write_identities(cursor, brand_id, card_space=keyed.space(IdentityKind.CARD, brand_id))
     identity.resolve()
     if not found:
         return
@@ -199,6 +201,8 @@ _STAGED = {
     "unionid_key": "bytea",
     "card_key": "bytea",
     "email_key": "bytea",
+    "unionid_space": "varchar",
+    "likeness": "bytea",
     "is_generated": "boolean",
     "minor_until": "date",
 }
@@ -259,26 +263,12 @@ def _remove_created(cursor: CursorWrapper) -> None:
             AND NOT EXISTS (SELECT FROM members_identitylink l WHERE l.identity_id = i.id)
         """
     )
-    # What a hot identity joined may be the person that goes: it points to another of its holders.
-    cursor.execute(
-        """
-        UPDATE members_identity i SET person_id = h.person_id
-        FROM touched_identity t CROSS JOIN LATERAL (
-            SELECT p.person_id FROM members_identitylink l
-            JOIN members_profile p ON p.id = l.profile_id
-            WHERE l.identity_id = t.identity_id ORDER BY p.id LIMIT 1
-        ) AS h
-        WHERE i.id = t.identity_id
-            AND NOT EXISTS (SELECT FROM members_profile p WHERE p.person_id = i.person_id)
-        """
-    )
     identity.resolve()
     _settle(cursor, "SELECT person_id FROM created")
     cursor.execute(
         """
         DELETE FROM members_person q USING created c WHERE q.id = c.person_id
             AND NOT EXISTS (SELECT FROM members_profile p WHERE p.person_id = q.id)
-            AND NOT EXISTS (SELECT FROM members_identity i WHERE i.person_id = q.id)
         """
     )
 
