@@ -70,6 +70,10 @@ members.refresh_strata | members/tests/test_strata.py::test_orders_elsewhere_cou
 members.resume_exports | members/tests/test_exports.py::test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once
 members.resume_imports | members/tests/test_import_upkeep.py::test_a_finished_job_is_left_alone
 members.run_export | members/tests/test_wall_api_and_exports.py::test_an_export_holds_what_the_table_says
+members.count_retention | members/tests/test_retention.py::test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves
+members.run_retention | members/tests/test_retention.py::test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves
+members.run_rights | members/tests/test_rights_requests.py::test_hq_acts_on_what_the_wall_shows_and_brands_are_asked_for_the_rest
+members.sweep_rights | members/tests/test_rights_requests.py::test_hq_acts_on_what_the_wall_shows_and_brands_are_asked_for_the_rest
 members.rotate_keys | members/tests/test_rotation.py::test_a_data_key_is_changed_in_steps_that_may_be_killed
 members.run_import | members/tests/test_import_commands.py::test_the_task_refuses_the_public_schema
 members.sweep_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
@@ -95,6 +99,7 @@ migrate_groups | none: numbers of migrations
 serve | none: starts the processes, whose logs LOGS shows
 services | none: starts the embedded services
 verify_audit | HERE::test_what_commands_print_names_no_member
+verify_certificate | members/tests/test_rights_requests.py::test_a_certificate_holds_until_a_letter_of_it_is_changed
 verify_metrics | HERE::test_what_commands_print_names_no_member
 """),
     "file": _rows("""
@@ -108,6 +113,7 @@ config/embedded/postgres.py:Postgres._initialise | none: who may connect
 config/embedded/postgres.py:Postgres.start | LOGS::test_the_servers_own_log_quotes_no_row
 config/embedded/valkey.py:Valkey.start | none: Valkey's log names no key and no value
 config/serving.py:collect_static | none: the product's own pictures and styles
+members/rights/files.py:_rewrite | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members/exports/files.py:create | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
 members/imports/uploads.py:_create | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
