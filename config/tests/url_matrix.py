@@ -173,7 +173,15 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 405 405 405 405 405 405 405 405  view-as/leave/
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
+302 404  404 405 405 405 405 405 405 404 405  members/<int:profile_id>/contact/
 302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/consents/
+302 404  404 404 404 404 404 404 404 404 200  contact-data/
+302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/rights/
+302 404  404 404 404 200 200 200 200 404 200  rights/
+302 404  404 404 404 405 405 405 405 404 405  rights/rule/
+302 404  404 404 404 404 200 200 200 404 404  rights/<int:person_request_id>/
+302 404  404 404 404 404 404 404 404 404 200  rights/group/<int:group_person_request_id>/
+302 404  404 404 404 200 200 200 200 404 200  retention/
 302 404  404 404 404 200 200 200 200 200 200  consents/
 302 404  404 404 404 200 200 200 200 200 200  consents/gap/
 302 404  404 404 404 404 200 200 200 404 404  consents/gap/<slug:code>/
@@ -186,11 +194,11 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/columns/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/cancel/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/again/
-302 404  404 404 404 404 404 200 200 404 404  imports/<int:job_id>/rejected/
-302 404  404 404 404 200 200 200 200 404 200  tokens/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/pause/
 302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/undo/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/mend/
+302 404  404 404 404 404 404 200 200 404 404  imports/<int:job_id>/rejected/
+302 404  404 404 404 200 200 200 200 404 200  tokens/
 302 404  404 404 404 405 405 405 405 404 405  tokens/<int:token_id>/exchange/
 302 404  404 404 404 405 405 405 405 404 405  tokens/<int:token_id>/revoke/
 302 404  404 404 200 200 200 200 200 200 200  exports/
@@ -301,6 +309,14 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"grant": "0"},
         "302 404 404 404 404 404 404 404 404 404 404",
     ),
+    ("group", "members/<int:profile_id>/contact/"): (
+        {"reason": "Test"},
+        "302 404 404 200 200 404 404 200 200 404 404",
+    ),
+    ("group", "contact-data/"): (
+        {"act": "rule"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
     ("group", "mode/changes/<int:change_id>/undo/"): (
         {"reason": "Test"},
         "302 404 404 404 404 404 404 404 404 404 302",
@@ -385,13 +401,6 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
     ),
-    ("group", "sharing-records/issue/"): (
-        {"first": "2026-01-01", "last": "2026-01-31"},
-        "302 404 404 404 404 302 302 302 302 404 302",
-    ),
-    ("group", "view-as/"): (
-        {"role": "brand_manager", "place": "0"},
-        "302 404 404 404 404 404 404 404 404 404 302",
     ("group", "imports/<int:job_id>/pause/"): (
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
@@ -404,6 +413,33 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
     ),
+    ("group", "members/<int:profile_id>/rights/"): (
+        {"what": "restriction"},
+        "302 404 404 404 404 404 200 200 200 404 200",
+    ),
+    ("group", "rights/rule/"): (
+        {"deadline_days": "10", "orders_months": "120"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "rights/<int:person_request_id>/"): (
+        {"act": "refuse"},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "rights/group/<int:group_person_request_id>/"): (
+        {"act": "refuse"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "retention/"): (
+        {"act": "set", "purpose": "events", "days": "700"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "sharing-records/issue/"): (
+        {"first": "2026-01-01", "last": "2026-01-31"},
+        "302 404 404 404 404 302 302 302 302 404 302",
+    ),
+    ("group", "view-as/"): (
+        {"role": "brand_manager", "place": "0"},
+        "302 404 404 404 404 404 404 404 404 404 302",
     ),
     ("group", "view-as/leave/"): (
         {},
