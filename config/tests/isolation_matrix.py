@@ -49,6 +49,23 @@ platform_admin tenants.User: search actions inlines | tenants/tests/test_admin.p
     "API act": _rows("""
 GET api/v1/ | none: the token's own name, grant and actions
 GET api/v1/consents/entries/<int:entry_id>/ | members/tests/test_api.py::test_a_siblings_entry_is_not_there
+GET api/v1/events/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/jobs/batches/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
+GET api/v1/jobs/batches/<uuid:batch_id>/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
+GET api/v1/jobs/exports/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
+GET api/v1/jobs/exports/<uuid:job_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
+GET api/v1/jobs/imports/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/jobs/imports/<int:job_id>/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/orders/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/segments/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/segments/<slug:segment>/members/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/tags/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/tags/<int:tag_id>/members/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/touchpoints/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/members/<int:profile_id>/tags/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/schema/ | none: the API's description, which holds no data
+ANY api/v1/docs/ | none: the API's description, which holds no data
+POST api/v1/batch/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/members/ | members/tests/test_wall_api_and_exports.py::test_the_api_shows_what_the_table_says
 GET api/v1/members/<int:profile_id>/ | members/tests/test_wall_api_and_exports.py::test_the_api_shows_what_the_table_says
 GET api/v1/members/<int:profile_id>/consents/ | members/tests/test_api.py::test_what_is_not_the_tokens_is_not_there
@@ -62,6 +79,8 @@ brands.follow_mode_change | HERE::test_a_job_gives_nobody_its_rows
 brands.preview_mode | brands/tests/test_mode_preview.py::test_small_cells_of_brands_in_brand_max_stay_out_of_the_preview
 brands.publish_notice | none: a notice and its texts
 brands.sweep_modes | none: drafts and previews, which hold counts the wall allows
+members.apply_intake | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
+members.sweep_intake | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 members.count_answers | members/tests/test_answer_figures.py::test_hq_is_told_of_an_open_brand_and_nothing_of_a_closed_one
 members.expire_answers | HERE::test_a_job_gives_nobody_its_rows
 members.purge_uploads | members/tests/test_import_upkeep.py::test_an_upload_waits_a_week_for_its_columns
