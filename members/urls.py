@@ -10,6 +10,7 @@ from members.views import (
     imports,
     members,
     overlap,
+    own_views,
     retention,
     rights,
     rules,
@@ -22,6 +23,8 @@ app_name = "members"
 
 urlpatterns = [
     path("members/", members.members, name="list"),
+    path("members/views/new/", own_views.view_new, name="view_new"),
+    path("members/views/<int:own_view_id>/", own_views.own_view, name="own_view"),
     path("members/<int:profile_id>/", members.member, name="detail"),
     path("members/<int:profile_id>/contact/", members.member_contact, name="contact"),
     path("members/<int:profile_id>/consents/", consents.member_consents, name="consents_of"),

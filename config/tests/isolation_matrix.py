@@ -161,6 +161,7 @@ tenants/sites.py:SluiceSite.search | config/tests/test_frame.py::test_the_palett
 brands/admin/spreadsheets.py: An import of %s failed after its preview: %s | LOGS::test_an_exception_given_as_an_argument_is_named_alone
 brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/rights/work.py: request %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/exports/files.py: export %s of %s names a file that is not its own | none: a job's number and its group's name
 members/key_checks.py: the keys of %s cannot be opened; other groups go on | none: a group's name
@@ -192,6 +193,11 @@ brands.BusinessUnit | none: names of units
 brands.ChannelAccount | none: the group's own accounts
 brands.Generation | none: counters of changes
 brands.Guide | none: staff, who are not members
+members.ConsentEvidence | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
+members.ErasedIdentifier | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
+members.ImportChange | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
+members.RetentionRule | none: days, by purpose
+members.RightsRule | none: days and months
 brands.ImpactAssessment | none: HQ's document; its numbers are the preview's
 brands.ModeChange | none: decisions
 brands.ModeDraft | none: decisions to come

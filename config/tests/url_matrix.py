@@ -173,6 +173,8 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 405 405 405 405 405 405 405 405  view-as/leave/
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
+302 404  404 405 405 405 405 405 405 405 405  members/views/new/
+302 404  404 404 404 404 404 302 404 404 404  members/views/<int:own_view_id>/
 302 404  404 405 405 405 405 405 405 404 405  members/<int:profile_id>/contact/
 302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/consents/
 302 404  404 404 404 404 404 404 404 404 200  contact-data/
@@ -329,6 +331,10 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "members/<int:profile_id>/contact/"): (
         {"reason": "Test"},
         "302 404 404 200 200 404 404 200 200 404 404",
+    ),
+    ("group", "members/views/new/"): (
+        {"name": "Mine", "ordered": "yes"},
+        "302 404 404 302 302 302 302 302 302 302 302",
     ),
     ("group", "contact-data/"): (
         {"act": "rule"},

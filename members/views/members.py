@@ -18,13 +18,21 @@ from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members import member_list, reveal, segments, selectors, strata, why
 from members.models import Profile
+from members.own_views import own_views
 from members.rights.requests import may_ask
+from members.views.own_views import opened
 from tenants.access import permission_required
+
+# Filters that stand folded up until one of them is set.
+_MORE = ("tier", "sales_from", "sales_to", "last_from", "last_to", "tag", "channel")
 
 
 @permission_required("members.view_profile")
 def members(request: GroupRequest) -> HttpResponse:
     """List the members that the wall shows, fifty at a time; the address holds the state."""
+    kept = own_views()
+    if not request.GET and (first := next((one for one in kept if one.is_default), None)):
+        return opened(first)
     form = member_list.MemberFilter(request.GET, visible=request.visible)
     asked = form.cleaned_data if form.is_valid() else {}
     unread = set(form.errors)
@@ -39,15 +47,17 @@ def members(request: GroupRequest) -> HttpResponse:
         asked = form.cleaned_data
     page = member_list.page_of(
         member_list.members_asked(asked, visible=request.visible),
-        sort=asked.get("sort", ""),
+        asked=asked,
+        visible=request.visible,
         before=request.GET.get("before", ""),
         after=request.GET.get("after", ""),
     )
     masked = selectors.masked_contacts([row.pk for row in page.rows])
     saving = None
-    if not asked.get("q") and request.user.has_perm("members.add_segment"):
-        saving = segments.saving(asked, visible=request.visible)
-    is_filtered = any(value for name, value in asked.items() if name != "sort")
+    if not asked.get("q"):
+        may_add = request.user.has_perm("members.add_segment")
+        saving = segments.saving(asked, visible=request.visible, may_add=may_add)
+    is_filtered = any(value not in (None, "") for name, value in asked.items() if name != "sort")
     contact = request.visible.kinds[Kind.CONTACT]
     masks = request.visible.kinds[Kind.MASKED]
     shows_strata = bool(asked.get("stratum")) or any(row.stratum for row in page.rows)
@@ -62,6 +72,9 @@ def members(request: GroupRequest) -> HttpResponse:
         "rows": [(row, masked.get(row.pk)) for row in page.rows],
         "is_filtered": is_filtered,
         "saving": saving,
+        "asks_more": any(asked.get(name) not in (None, "") for name in _MORE),
+        "views": kept,
+        "view": next((one for one in kept if str(one.pk) == request.GET.get("view")), None),
         "shows_strata": shows_strata,
         "formers": formers,
         "recomputing": follow_up.recomputing() if shows_strata else None,
