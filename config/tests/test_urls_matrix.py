@@ -44,6 +44,7 @@ from members.models import (
     ImportJob,
     MaskedContact,
     Order,
+    OwnView,
     Person,
     PersonRequest,
     Profile,
@@ -198,6 +199,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             filters=contacts.seal_text(group_keys(), "{}"),
             language="en",
         )
+        view = OwnView.objects.create(grant_id=grant.pk, name="Mine", has_orders=True)
     token = ApiToken.objects.create(
         grant=grant,
         name="Till",
@@ -234,6 +236,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "token_id": token.pk,
             "entry_id": first_id,
             "group_entry_id": first_id,
+            "own_view_id": view.pk,
             "person_request_id": first_id,
             "group_person_request_id": first_id,
             "group_segment_id": first_id,
