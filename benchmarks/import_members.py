@@ -28,7 +28,7 @@ ROUNDS = 3
 PEER_ROWS = 1_000
 PEER_ROUNDS = 2
 # In an order that foreign keys allow.
-_TABLES = (
+TABLES = (
     "members_person",
     "members_profile",
     "members_contact",
@@ -85,7 +85,7 @@ def run(rows: int) -> Report:
         details={"peak_memory_mb": round(peak), "rounds": rounds},
         notes=[
             "Ours: six files, from the first look at each to OneID and the pools' figures.",
-            f"Limit: COPY of the {len(_TABLES)} tables' final rows into identical tables with "
+            f"Limit: COPY of the {len(TABLES)} tables' final rows into identical tables with "
             "their indexes and foreign keys, read from files ready in COPY's own format.",
             f"Peer: django-import-export in bulk mode on {min(PEER_ROWS, rows):,} rows, to the "
             "same profiles, contacts, identities and consents; without merging persons that "
@@ -139,14 +139,14 @@ def _save_final_rows(files: list[Path], folder: Path, rows: int) -> None:
         assert Profile.objects.count() == rows
         persons = Person.objects.count()
         assert rows // 4 < persons < rows, "persons of several brands were not resolved"
-    save_tables(group, folder, _TABLES)
+    save_tables(group, folder, TABLES)
     drop_group(group)
 
 
 def _limit(folder: Path) -> float:
     group = fresh_group()
     with stopwatch() as watch:
-        load_tables(group, folder, _TABLES)
+        load_tables(group, folder, TABLES)
     drop_group(group)
     return watch.seconds
 

@@ -83,21 +83,19 @@ IDENTIFIERS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def find_keys(keys: GroupKeys, text: str, region: str = "CN") -> dict[str, bytes]:
-    """Return Contact key column → key for all TEXT could be: phone, e-mail, card, WeChat id."""
+def readings(text: str, region: str = "CN") -> dict[str, tuple[str, str]]:
+    """Return Contact key column → (kind, normalised) for all that TEXT could be."""
     code = normalise_code(text)
-    found = {
-        "card_key": identity_key(keys, Identity.Kind.CARD, code),
-        "unionid_key": identity_key(keys, Identity.Kind.UNIONID, code),
+    found: dict[str, tuple[str, str]] = {
+        "card_key": (Identity.Kind.CARD, code),
+        "unionid_key": (Identity.Kind.UNIONID, code),
     }
     try:
-        phone = normalise_phone(text, region)
-        found["phone_key"] = identity_key(keys, Identity.Kind.PHONE, phone)
+        found["phone_key"] = (Identity.Kind.PHONE, normalise_phone(text, region))
     except ValueError:
         pass
     try:
-        email = normalise_email(text)
-        found["email_key"] = identity_key(keys, Identity.Kind.EMAIL, email)
+        found["email_key"] = (Identity.Kind.EMAIL, normalise_email(text))
     except ValueError:
         pass
     return found

@@ -17,6 +17,10 @@ def ensure() -> None:
         defaults={"task": "members.purge_uploads", "crontab": nightly, "queue": "bulk"},
     )
     PeriodicTask.objects.get_or_create(
+        name="Take away what its purpose no longer needs",
+        defaults={"task": "members.run_retention", "crontab": nightly, "queue": "bulk"},
+    )
+    PeriodicTask.objects.get_or_create(
         name="Check the audit's chains",
         defaults={"task": "tenants.tasks.check_all_audits", "crontab": nightly, "queue": "bulk"},
     )

@@ -32,6 +32,7 @@ class BatchesView(GroupView):
         "List batches handed in under the token's grant, the newest first",
         shapes.page("batches", shapes.BATCH),
         query=JobQuery,
+        refusals=(404,),
         needs=_JOBS,
     )
     def get(self, request: Request) -> Response:
@@ -136,6 +137,7 @@ class ExportsView(GroupView):
         "List exports asked for under the token's grant, the newest first",
         shapes.page("exports", shapes.EXPORT),
         query=JobQuery,
+        refusals=(404,),
         needs=_JOBS,
     )
     def get(self, request: Request) -> Response:

@@ -73,7 +73,7 @@ class GroupView(APIView):
             rows = rows.filter(pk__lt=asked["after"])
         return self._page(rows.order_by("-pk"), asked)
 
-    def page_bymoment(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
+    def page_by_moment(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
         """Return what `page` does, of rows whose numbers say nothing of their age."""
         if "after" in asked:
             last = get_object_or_404(rows, pk=asked["after"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from members.contacts import IDENTIFIERS, identity_key
+from members.contacts import IDENTIFIERS, identity_key, readings
 from members.identity.likeness import likeness
 from members.identity.spaces import Spaces, SpaceUnknown
 from members.keys import GroupKeys
@@ -41,6 +41,14 @@ class Keyed:
         """Return every key that a normalised identifier may have at brands."""
         spaces = self._spaces.all_of(kind, list(brand_ids)) or {""}
         return sorted(identity_key(self.keys, kind, text, space) for space in spaces)
+
+    def found_by(self, text: str, brand_ids: Iterable[int] = ()) -> dict[str, list[bytes]]:
+        """Return Contact column → keys for all that TEXT could be at brands: phone, card …"""
+        brands = list(brand_ids)
+        return {
+            column: self.keys_in(kind, normalised, brands)
+            for column, (kind, normalised) in readings(text).items()
+        }
 
     def columns(self, fields: Mapping[str, str], brand_id: int) -> dict[str, bytes]:
         """Return Contact column → key for the normalised fields of a contact."""

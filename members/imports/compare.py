@@ -288,21 +288,23 @@ def _touchpoints(seen: Seen) -> list[Found]:
 def _tags(seen: Seen) -> list[Found]:
     known = seen.profiles()
     carried = ProfileTag.objects.filter(
-        profile__in=[profile.pk for profile in known.values()], is_set=True
+        profile__in=[profile.pk for profile in known.values()]
     ).select_related("tag")
-    has: dict[int, set[str]] = {}
+    has: dict[int, dict[str, bool]] = {}
     for row in carried:
-        has.setdefault(row.profile_id, set()).add(row.tag.name)
+        has.setdefault(row.profile_id, {})[row.tag.name] = row.is_set
     found = []
     for line, values in seen.rows():
         profile = known.get(values["member_no"])
         if profile is None:
             found.append(_unknown(line, values["member_no"]))
             continue
-        old = has.get(profile.pk, set())
+        told = has.get(profile.pk, {})
+        old = {name for name, is_set in told.items() if is_set}
         more = set(values["tags"].split("\n")) - old
         change = ("tags", " · ".join(sorted(old)), " · ".join(sorted(more | old)))
-        found.append(_outcome(line, [change] if more else []))
+        outcome = "new" if more - told.keys() else "changed" if more else "same"
+        found.append(Found(line, outcome, (change,) if more else ()))
     return found
 
 

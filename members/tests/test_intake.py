@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
-import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.test import Client
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 
 from brands.models import Brand, ChannelAccount
 from brands.wall import scope
@@ -269,23 +272,24 @@ def state(acme) -> dict[str, list[tuple]]:
         return found
 
 
-@pytest.mark.parametrize("seed", range(1, 1 + int(os.environ.get("INTAKE_SEEDS", "6"))))
-def test_late_repeated_and_reordered_lines_end_in_the_same_state(acme, tea, seed):
+@settings_of(
+    max_examples=int(os.environ.get("INTAKE_EXAMPLES", "6")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    told=st.permutations(TOLD),
+    again=st.lists(st.tuples(st.sampled_from(TOLD), st.integers(0, len(TOLD))), max_size=5),
+    cuts=st.sets(st.integers(1, len(TOLD) + 4), max_size=6),
+)
+def test_late_repeated_and_reordered_lines_end_in_the_same_state(acme, tea, told, again, cuts):
     """Told at once and in order; and in any order, repeated, in batches of any size."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
-    told = [*TOLD, *chance.choices(TOLD, k=5)]
-    chance.shuffle(told)
-    states = []
-    for lines in ([TOLD], _cut(told, chance)):
-        with tenant_transaction(acme), scope.bulk(reason="test"):
-            brand = Brand.objects.get(code="tea").pk
-            sid = transaction.savepoint()
-            for part in lines:
-                parsed = [read(json.dumps(line).encode()) for line in part]
-                outcome = lines_apply(tenant=acme, brand_id=brand, lines=parsed)
-                assert outcome.refused == {}
-            states.append(state(acme))
-            transaction.savepoint_rollback(sid)
+    lines = list(told)
+    for line, place in again:
+        lines.insert(place, line)
+    ends = [*sorted(cuts), len(lines)]
+    parts = [lines[start:end] for start, end in itertools.pairwise([0, *ends])]
+    states = [_told(acme, one) for one in ([TOLD], parts)]
     assert states[0] == states[1]
     assert [row[:2] for row in states[0]["orders"]] == [("O1", "TEA-3"), ("O2", "TEA-2")]
     assert [(row[4], row[6]) for row in states[0]["orders"]] == [(950, 100), (700, 200)]
@@ -293,10 +297,14 @@ def test_late_repeated_and_reordered_lines_end_in_the_same_state(acme, tea, seed
     assert [row[3] for row in states[0]["tags"]] == [False, True]
 
 
-def _cut(told: list, chance: random.Random) -> list[list]:
-    found, rest = [], list(told)
-    while rest:
-        size = chance.randint(1, 7)
-        found.append(rest[:size])
-        rest = rest[size:]
+def _told(acme, parts: list[list[dict]]) -> dict[str, list[tuple]]:
+    """Apply lines part by part; return the state they end in, undone again."""
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        brand = Brand.objects.get(code="tea").pk
+        before = transaction.savepoint()
+        for part in parts:
+            parsed = [read(json.dumps(line).encode()) for line in part]
+            assert lines_apply(tenant=acme, brand_id=brand, lines=parsed).refused == {}
+        found = state(acme)
+        transaction.savepoint_rollback(before)
     return found

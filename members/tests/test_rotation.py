@@ -18,6 +18,7 @@ from django.db import models
 
 from brands.wall import scope
 from members import contacts, key_checks, rotation
+from members.identity.keyed import Keyed
 from members.keys import KeysUnopened, group_keys, seed_group
 from members.models import Contact, ExportJob, GroupKey, Identity, ImportJob, Profile
 from members.tests.pools import fill
@@ -203,8 +204,8 @@ def test_the_index_key_is_changed_with_all_that_it_keys_or_nothing_is(acme, load
     again = load("members", "member_no,name,phone\nB1,A,13800000001", brand="bakery")
     assert (again.rows_unchanged, read()) == (1, (persons, keyed))
     with tenant_transaction(acme), scope.bulk(reason="test"):
-        key = contacts.find_keys(group_keys(), "13800000002")["phone_key"]
-        assert Contact.objects.get(phone_key=key).profile.member_no == "T2"
+        keys = Keyed(group_keys()).found_by("13800000002")["phone_key"]
+        assert Contact.objects.get(phone_key__in=keys).profile.member_no == "T2"
 
 
 # --- The master key -------------------------------------------------------------------------
