@@ -97,6 +97,7 @@ serve | none: starts the processes, whose logs LOGS shows
 services | none: starts the embedded services
 verify_audit | HERE::test_what_commands_print_names_no_member
 verify_metrics | HERE::test_what_commands_print_names_no_member
+verify_persons | HERE::test_what_commands_print_names_no_member
 """),
     "file": _rows("""
 config/catalogues.py:save | none: translations

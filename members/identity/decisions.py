@@ -243,17 +243,18 @@ def merge_sides(merge_id: int) -> tuple[set[int], set[int]]:
     merge = PersonMerge.objects.filter(pk=merge_id).first()
     if merge is None or merge.cause == PersonMerge.Cause.SPLIT:
         raise DecisionRefused(_("That is no merge. Nothing was changed."))
-    same = PersonMerge.objects.filter(
-        at=merge.at, from_person_id=merge.from_person_id, to_person_id=merge.to_person_id
-    )
-    moved = set(same.values_list("profile_id", flat=True))
-    now = dict(Profile.objects.filter(pk__in=moved).values_list("pk", "person_id"))
-    together = dict(
-        Profile.objects.filter(person_id__in=set(now.values())).values_list("pk", "person_id")
-    )
+    person = Profile.objects.filter(pk=merge.profile_id).values("person_id")
+    together = dict(Profile.objects.filter(person_id__in=person).values_list("pk", "person_id"))
     history: dict[int, list[PersonMerge]] = defaultdict(list)
+    moved = set()
     for row in PersonMerge.objects.filter(profile_id__in=set(together)).order_by("at", "pk"):
         history[row.profile_id].append(row)
+        if (row.at, row.from_person_id, row.to_person_id) == (
+            merge.at,
+            merge.from_person_id,
+            merge.to_person_id,
+        ):
+            moved.add(row.profile_id)
 
     def after(profile: int) -> int:
         """Return the person that a profile was of, right after the merge."""
@@ -265,7 +266,6 @@ def merge_sides(merge_id: int) -> tuple[set[int], set[int]]:
         return person
 
     stayed = {pk for pk in together if pk not in moved and after(pk) == merge.to_person_id}
-    second = moved & set(now)
-    if not stayed or not second:
+    if not stayed or not moved:
         raise DecisionRefused(_("These are not one person any more. Nothing was changed."))
-    return stayed, second
+    return stayed, moved

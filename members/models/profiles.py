@@ -75,6 +75,11 @@ class Profile(Walled):
             models.Index(fields=["store", "id"]),
             models.Index(fields=["brand", "-sales", "-id"]),
             models.Index(fields=["brand", "stratum", "-id"]),
+            models.Index(
+                fields=["own_person_id"],
+                condition=models.Q(own_person_id__isnull=False),
+                name="members_profile_own_person",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -130,6 +135,11 @@ class Contact(Walled):
                 fields=["email_key"],
                 condition=models.Q(email_key__isnull=False),
                 name="members_contact_email",
+            ),
+            models.Index(
+                fields=["store", "likeness"],
+                condition=models.Q(likeness__isnull=False),
+                name="members_contact_likeness",
             ),
             models.Index(
                 fields=["brand", "minor_until"],

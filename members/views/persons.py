@@ -9,8 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -58,10 +57,9 @@ def mates_of(profile: Profile, request: GroupRequest) -> QuerySet[Profile]:
     rows = Profile.objects.select_related("brand", "store").order_by("brand__code", "pk")
     if request.visible.viewer.is_hq:
         return rows.filter(person_id=profile.person_id)
-    own = Coalesce(F("own_person_id"), F("id"))
-    return rows.annotate(own=own).filter(
-        brand_id=profile.brand_id, own=profile.own_person_id or profile.pk
-    )
+    if profile.own_person_id is None:
+        return rows.filter(pk=profile.pk)
+    return rows.filter(brand_id=profile.brand_id, own_person_id=profile.own_person_id)
 
 
 def _journal(mates: list[Profile], request: GroupRequest) -> list[Merged]:
