@@ -257,13 +257,14 @@ def person_rules(request: GroupRequest) -> HttpResponse:
         except RulesRefused as refused:
             messages.error(request, str(refused))
         status = 422
+    jobs = list(ResolutionJob.objects.order_by("-pk")[:5])
     context = {
         "title": _("How persons are joined"),
         "forms": forms,
         "may_change": may_change,
-        "jobs": list(ResolutionJob.objects.order_by("-pk")[:5]),
+        "jobs": jobs,
+        "is_running": any(job.state != ResolutionJob.State.DONE for job in jobs),
     }
-    context["is_running"] = any(job.state != ResolutionJob.State.DONE for job in context["jobs"])
     return render(request, "members/person_rules.html", context, status=status)
 
 
