@@ -24,11 +24,11 @@ class IdentityRuleForm(forms.Form):
     is_exclusive = forms.BooleanField(label=_("A person has only one"), required=False)
     is_group_wide = forms.BooleanField(label=_("Counts across brands"), required=False)
 
-    def __init__(self, *args: Any, rule: Rule, **kwargs: Any) -> None:
+    def __init__(self, data: Any, *, prefix: str, rule: Rule) -> None:
         self.rule = rule
         self.kind = IdentityKind(rule.kind)
         initial = {name: getattr(rule, name) for name in self.base_fields}
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(data, prefix=prefix, initial=initial)
         if self.kind is not IdentityKind.CARD:
             # Of the others it follows from what they are.
             del self.fields["is_group_wide"]

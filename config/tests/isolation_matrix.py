@@ -123,6 +123,7 @@ services | none: starts the embedded services
 verify_audit | HERE::test_what_commands_print_names_no_member
 verify_certificate | members/tests/test_rights_requests.py::test_a_certificate_holds_until_a_letter_of_it_is_changed
 verify_metrics | HERE::test_what_commands_print_names_no_member
+verify_persons | HERE::test_what_commands_print_names_no_member
 """),
     "file": _rows("""
 config/catalogues.py:save | none: translations

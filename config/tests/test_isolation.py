@@ -191,6 +191,7 @@ def test_what_commands_print_names_no_member(objects, acme, tmp_path):
             ("import_consents", "acme", str(answers)),
             ("figures", "acme"),
             ("verify_metrics", "acme"),
+            ("verify_persons", "acme"),
             ("verify_audit", "acme"),
         )
     }

@@ -17,15 +17,15 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from brands.models import Brand, Notice
+from brands.models import Notice
 from brands.wall import scope
 from brands.wall.visibility import Visible
 from members import locks
 from members.consents import ledger
 from members.consents.ledger import AnswerRefused, answer_problem
-from members.contacts import normalise_code, normalise_email, normalise_phone
+from members.contacts import identity_key, normalise_code, normalise_email, normalise_phone
 from members.identity import hot_profiles
-from members.identity.keyed import Keyed
+from members.identity.spaces import Spaces, SpaceUnknown
 from members.keys import group_keys
 from members.models import (
     ConsentEntry,
@@ -114,19 +114,16 @@ def answer_enter(
                 _("“%(text)s” is no phone, card, e-mail or unionid. Nothing was recorded.")
                 % {"text": text[:40]}
             ) from error
-        fields["identity_kind"] = kind
+        identity = kind, text
     request_key = request_key or uuid.uuid4()
     entry: Entry
     try:
         if to_group:
-            if identity is not None:
-                fields["identity_key"] = _group_key(fields["identity_kind"], text)
+            fields |= _keyed(identity, None)
             entry = _enter_for_group(visible, request_key, fields)
         else:
             place = _own_place(visible, profile, brand_id)
-            if identity is not None:
-                keyed = Keyed(group_keys())
-                fields["identity_key"] = keyed.key(fields["identity_kind"], text, place[0])
+            fields |= _keyed(identity, place[0])
             entry, _is_new = ConsentEntry.objects.get_or_create(
                 request_key=request_key,
                 brand_id=place[0],
@@ -163,18 +160,24 @@ def _normalised(kind: str, text: str) -> str:
     return code
 
 
-def _group_key(kind: str, text: str) -> bytes:
-    """Return the one key of an identifier in the group; raises AnswerRefused where it has more."""
-    brands = Brand.objects.values_list("pk", flat=True)
-    keys = Keyed(group_keys()).keys_in(kind, text, brands)
-    if len(keys) > 1:
-        raise AnswerRefused(
-            _(
-                "The group has several accounts in which this identifier could count. Nothing was "
-                "recorded. Name the person by phone or e-mail."
-            )
-        )
-    return keys[0]
+def _keyed(identity: tuple[str, str] | None, brand_id: int | None) -> dict[str, Any]:
+    """Return the fields of an entry that name a member by an identifier, of a brand's or anyone's.
+
+    Raises AnswerRefused where it is not known in which account it counts.
+    """
+    if identity is None:
+        return {}
+    kind, text = identity
+    space = ""
+    if kind not in (Identity.Kind.PHONE, Identity.Kind.EMAIL):
+        spaces = Spaces.now()
+        try:
+            is_group = brand_id is None
+            space = spaces.of_group(kind) if is_group else spaces.of_brand(kind, brand_id or 0)
+        except SpaceUnknown as unknown:
+            raise AnswerRefused(f"{unknown} {_('Nothing was recorded.')}") from unknown
+    key = identity_key(group_keys(), kind, text, space)
+    return {"identity_kind": kind, "identity_key": key}
 
 
 def _enter_for_group(

@@ -212,48 +212,57 @@ def decide(
 
 def _sides(entry: _Entry) -> list[set[int]]:
     """Return whom an entry joins, one side, or parts, two; raise where it may not be."""
+    absent = DecisionRefused(_("These memberships are not all there. Nothing was changed."))
+    if isinstance(entry, PersonEntry) and entry.store_id is not None:
+        raise DecisionRefused(_("Only the brand itself decides this. Nothing was changed."))
     first, second = set(entry.first_side), set(entry.second_side)
+    merge = None
     if entry.merge_id is not None:
-        first, second = merge_sides(entry.merge_id)
-    rows = dict(Profile.objects.filter(pk__in=first | second).values_list("pk", "brand_id"))
+        merge = PersonMerge.objects.filter(pk=entry.merge_id).first()
+        named = set(merge.brands) if merge else set()
+    else:
+        rows = Profile.objects.filter(pk__in=first | second)
+        named = set(rows.values_list("brand_id", flat=True))
+    # Nobody names what they do not see: whether it is there is not told them by what comes of it.
     if isinstance(entry, PersonEntry):
-        if entry.store_id is not None:
-            raise DecisionRefused(_("Only the brand itself decides this. Nothing was changed."))
-        if entry.merge_id is None and set(rows.values()) - {entry.brand_id}:
-            raise DecisionRefused(_("These memberships are not all there. Nothing was changed."))
-        rows = {pk: brand for pk, brand in rows.items() if brand == entry.brand_id}
-    elif entry.merge_id is None:
-        modes = effective_modes()
-        if any(modes[brand] is Mode.BRAND_MAX for brand in rows.values()):
-            raise DecisionRefused(_("These memberships are not all there. Nothing was changed."))
-    first, second = first & set(rows), second & set(rows)
+        if named != {entry.brand_id}:
+            raise absent
+    elif not named or any(effective_modes()[brand] is Mode.BRAND_MAX for brand in named):
+        raise absent
+    if merge is not None:
+        first, second = merge_sides(merge)
+    there = Profile.objects.filter(pk__in=first | second)
+    if isinstance(entry, PersonEntry):
+        there = there.filter(brand_id=entry.brand_id)
+    found = set(there.values_list("pk", flat=True))
+    first, second = first & found, second & found
     if not first or not second:
-        raise DecisionRefused(_("These memberships are not all there. Nothing was changed."))
+        raise absent
     if entry.what == What.JOIN:
         return [first | second]
     return [first, second]
 
 
-def merge_sides(merge_id: int) -> tuple[set[int], set[int]]:
+def merge_sides(merge: PersonMerge) -> tuple[set[int], set[int]]:
     """Return who was the one person and who the other before a merge, of those still together.
 
     The second are the profiles that the merge moved; the first those that were the person they
     were moved to, right after it. Who came later is of neither side.
     """
-    merge = PersonMerge.objects.filter(pk=merge_id).first()
-    if merge is None or merge.cause == PersonMerge.Cause.SPLIT:
+    if merge.cause == PersonMerge.Cause.SPLIT:
         raise DecisionRefused(_("That is no merge. Nothing was changed."))
-    same = PersonMerge.objects.filter(
-        at=merge.at, from_person_id=merge.from_person_id, to_person_id=merge.to_person_id
-    )
-    moved = set(same.values_list("profile_id", flat=True))
-    now = dict(Profile.objects.filter(pk__in=moved).values_list("pk", "person_id"))
-    together = dict(
-        Profile.objects.filter(person_id__in=set(now.values())).values_list("pk", "person_id")
-    )
+    person = Profile.objects.filter(pk=merge.profile_id).values("person_id")
+    together = dict(Profile.objects.filter(person_id__in=person).values_list("pk", "person_id"))
     history: dict[int, list[PersonMerge]] = defaultdict(list)
+    moved = set()
     for row in PersonMerge.objects.filter(profile_id__in=set(together)).order_by("at", "pk"):
         history[row.profile_id].append(row)
+        if (row.at, row.from_person_id, row.to_person_id) == (
+            merge.at,
+            merge.from_person_id,
+            merge.to_person_id,
+        ):
+            moved.add(row.profile_id)
 
     def after(profile: int) -> int:
         """Return the person that a profile was of, right after the merge."""
@@ -265,7 +274,6 @@ def merge_sides(merge_id: int) -> tuple[set[int], set[int]]:
         return person
 
     stayed = {pk for pk in together if pk not in moved and after(pk) == merge.to_person_id}
-    second = moved & set(now)
-    if not stayed or not second:
+    if not stayed or not moved:
         raise DecisionRefused(_("These are not one person any more. Nothing was changed."))
-    return stayed, second
+    return stayed, moved

@@ -7,7 +7,6 @@ these are is registered with the brands' channel accounts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -118,13 +117,14 @@ class Spaces:
             % {"name": name[:40]}
         )
 
-    def all_of(self, kind: str, brand_ids: Mapping[int, object] | list[int]) -> set[str]:
-        """Return every space in which an identifier of brands may count."""
-        found: set[str] = set()
-        for brand_id in brand_ids:
-            try:
-                found.add(self.of_brand(kind, brand_id))
-            except SpaceUnknown:
-                owned = (one for one in self.accounts if one.brand_id in (brand_id, None))
-                found |= {one.space(kind) for one in owned} - {""}
-        return found
+    def of_group(self, kind: str) -> str:
+        """Return where an identifier counts that somebody gave to the group itself.
+
+        Raises SpaceUnknown where the group has several places for it.
+        """
+        found = {one.space(kind) for one in self.accounts} - {""}
+        if len(found) > 1 or (kind == IdentityKind.CARD and not self.is_card_group_wide):
+            raise SpaceUnknown(
+                _("Such an identifier counts in one account or brand. Name the member by phone.")
+            )
+        return found.pop() if found else ""

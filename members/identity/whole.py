@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
@@ -12,6 +14,7 @@ from members import locks
 from members.identity import graph
 from members.identity.contradictions import stage_parts
 from members.identity.own import stage_own_labels
+from members.identity.rekeying import rekey_touched
 from members.identity.resolution import Resolved, begin_touching, resolve
 from members.identity.rules import rules_now
 from members.models import ResolutionJob
@@ -108,10 +111,17 @@ def follow_persons(persons: str) -> None:
         answers_bump()
 
 
-def touch_profiles(cursor: CursorWrapper, profiles: str, params: list[object]) -> None:
-    """Note profiles, which a query PROFILES names, and all that they carry, for `resolve`."""
+def touch_profiles(
+    cursor: CursorWrapper, profiles: str, params: list[Any], *, rekeys: bool = False
+) -> None:
+    """Note profiles, which a query PROFILES names, and all that they carry, for `resolve`.
+
+    REKEYS gives unionids and cards the keys of today's spaces first.
+    """
     begin_touching(cursor)
     cursor.execute(f"INSERT INTO touched_profile {profiles}", params)
+    if rekeys:
+        rekey_touched(cursor)
     cursor.execute(
         "INSERT INTO touched_identity SELECT DISTINCT l.identity_id FROM touched_profile t "
         "JOIN members_identitylink l ON l.profile_id = t.profile_id"
@@ -125,6 +135,7 @@ def _resolve_after(checkpoint: int) -> tuple[int, Resolved]:
             cursor,
             "SELECT id FROM members_profile WHERE id > %s ORDER BY id LIMIT %s",
             [checkpoint, AT_ONCE],
+            rekeys=True,
         )
         cursor.execute("SELECT COALESCE(max(profile_id), 0) FROM touched_profile")
         last = cursor.fetchone()[0]

@@ -90,6 +90,11 @@ class Profile(Walled):
                 condition=models.Q(last_order_at__isnull=False),
                 name="members_profile_last_order",
             ),
+            models.Index(
+                fields=["own_person_id"],
+                condition=models.Q(own_person_id__isnull=False),
+                name="members_profile_own_person",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -151,6 +156,11 @@ class Contact(Walled):
                 fields=["unionid_key"],
                 condition=models.Q(unionid_key__isnull=False),
                 name="members_contact_unionid",
+            ),
+            models.Index(
+                fields=["store", "likeness"],
+                condition=models.Q(likeness__isnull=False),
+                name="members_contact_likeness",
             ),
             models.Index(
                 fields=["brand", "minor_until"],

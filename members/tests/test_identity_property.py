@@ -122,7 +122,7 @@ class Run:
             return
         numbers = dict(Profile.objects.values_list("pk", "member_no"))
         try:
-            first, second = merge_sides(merge.pk)
+            first, second = merge_sides(merge)
         except DecisionRefused:
             return
         self.decide({int(numbers[pk]) for pk in first}, {int(numbers[pk]) for pk in second})

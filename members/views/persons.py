@@ -9,8 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import F, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -58,10 +57,9 @@ def mates_of(profile: Profile, request: GroupRequest) -> QuerySet[Profile]:
     rows = Profile.objects.select_related("brand", "store").order_by("brand__code", "pk")
     if request.visible.viewer.is_hq:
         return rows.filter(person_id=profile.person_id)
-    own = Coalesce(F("own_person_id"), F("id"))
-    return rows.annotate(own=own).filter(
-        brand_id=profile.brand_id, own=profile.own_person_id or profile.pk
-    )
+    if profile.own_person_id is None:
+        return rows.filter(pk=profile.pk)
+    return rows.filter(brand_id=profile.brand_id, own_person_id=profile.own_person_id)
 
 
 def _journal(mates: list[Profile], request: GroupRequest) -> list[Merged]:
@@ -259,13 +257,14 @@ def person_rules(request: GroupRequest) -> HttpResponse:
         except RulesRefused as refused:
             messages.error(request, str(refused))
         status = 422
+    jobs = list(ResolutionJob.objects.order_by("-pk")[:5])
     context = {
         "title": _("How persons are joined"),
         "forms": forms,
         "may_change": may_change,
-        "jobs": list(ResolutionJob.objects.order_by("-pk")[:5]),
+        "jobs": jobs,
+        "is_running": any(job.state != ResolutionJob.State.DONE for job in jobs),
     }
-    context["is_running"] = any(job.state != ResolutionJob.State.DONE for job in context["jobs"])
     return render(request, "members/person_rules.html", context, status=status)
 
 
