@@ -53,7 +53,7 @@ GET api/v1/events/ | members/tests/test_wall_api_activity.py::test_the_api_shows
 GET api/v1/jobs/batches/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/jobs/batches/<uuid:batch_id>/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/jobs/exports/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
-GET api/v1/jobs/exports/<uuid:job_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
+GET api/v1/jobs/exports/<uuid:export_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 GET api/v1/jobs/imports/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
 GET api/v1/jobs/imports/<int:job_id>/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
 GET api/v1/orders/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
@@ -148,6 +148,7 @@ tenants/audit_checks.py:file_of | tenants/tests/test_audit_pages.py::test_the_fi
     "kept answer": _rows("""
 brands/admin/resources.py:HierarchyResource._find.find | none: units, brands and stores, for one upload
 brands/dashboard.py:kept | members/tests/test_panels.py::test_a_kept_panel_is_never_given_to_another_scope
+members/api/description.py:description | none: the API's description
 members/contacts.py:_cipher | none: ciphers by their keys
 members/keys.py:_open | none: a group's keys by its schema and its wrapped rows
 tenants/audit_chain.py:_keys | none: keys of seals
@@ -163,6 +164,7 @@ tenants/sites.py:SluiceSite.search | config/tests/test_frame.py::test_the_palett
 brands/admin/spreadsheets.py: An import of %s failed after its preview: %s | LOGS::test_an_exception_given_as_an_argument_is_named_alone
 brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/intake/applying.py: intake of %s: %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/rights/work.py: request %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/exports/files.py: export %s of %s names a file that is not its own | none: a job's number and its group's name
@@ -195,6 +197,7 @@ brands.BusinessUnit | none: names of units
 brands.ChannelAccount | none: the group's own accounts
 brands.Generation | none: counters of changes
 brands.Guide | none: staff, who are not members
+members.GroupTag | none: words of HQ's dictionary
 members.ConsentEvidence | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members.ErasedIdentifier | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members.ImportChange | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
