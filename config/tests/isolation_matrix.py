@@ -53,7 +53,7 @@ GET api/v1/events/ | members/tests/test_wall_api_activity.py::test_the_api_shows
 GET api/v1/jobs/batches/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/jobs/batches/<uuid:batch_id>/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/jobs/exports/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
-GET api/v1/jobs/exports/<uuid:job_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
+GET api/v1/jobs/exports/<uuid:export_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 GET api/v1/jobs/imports/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
 GET api/v1/jobs/imports/<int:job_id>/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
 GET api/v1/orders/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
@@ -139,6 +139,8 @@ config/serving.py:collect_static | none: the product's own pictures and styles
 members/rights/files.py:_rewrite | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members/exports/files.py:create | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
+members/imports/containers.py:_create | members/tests/test_import_preview.py::test_a_person_chooses_a_sheet_of_a_workbook_in_an_archive
+members/imports/workbooks.py:_write_rows | members/tests/test_import_preview.py::test_who_sees_no_contact_data_sees_outcomes_and_no_cells
 members/imports/uploads.py:_create | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
 members/imports/uploads.py:keep_file | members/tests/test_import_upkeep.py::test_a_file_on_another_disk_is_copied_and_stays_too
 members/imports/files.py:opened | members/tests/test_import_upkeep.py::test_rejected_rows_wait_a_month_to_be_mended
@@ -150,6 +152,7 @@ tenants/audit_checks.py:file_of | tenants/tests/test_audit_pages.py::test_the_fi
     "kept answer": _rows("""
 brands/admin/resources.py:HierarchyResource._find.find | none: units, brands and stores, for one upload
 brands/dashboard.py:kept | members/tests/test_panels.py::test_a_kept_panel_is_never_given_to_another_scope
+members/api/description.py:description | none: the API's description
 members/contacts.py:_cipher | none: ciphers by their keys
 members/keys.py:_open | none: a group's keys by its schema and its wrapped rows
 tenants/audit_chain.py:_keys | none: keys of seals
@@ -165,6 +168,7 @@ tenants/sites.py:SluiceSite.search | config/tests/test_frame.py::test_the_palett
 brands/admin/spreadsheets.py: An import of %s failed after its preview: %s | LOGS::test_an_exception_given_as_an_argument_is_named_alone
 brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/intake/applying.py: intake of %s: %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/rights/work.py: request %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/identity/decisions.py: decision %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
@@ -198,6 +202,7 @@ brands.BusinessUnit | none: names of units
 brands.ChannelAccount | none: the group's own accounts
 brands.Generation | none: counters of changes
 brands.Guide | none: staff, who are not members
+members.GroupTag | none: words of HQ's dictionary
 members.ConsentEvidence | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members.ErasedIdentifier | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members.ImportChange | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything

@@ -231,7 +231,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/imports/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/imports/<int:job_id>/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/
-401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/<uuid:job_id>/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/<uuid:export_id>/
 200 200  200 200 200 200 200 200 200 200 200  api/v1/schema/
 200 200  200 200 200 200 200 200 200 200 200  api/v1/docs/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/consents/

@@ -130,7 +130,7 @@ def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
             if field.name in job.mapping and sees_cells(request, job)
         ],
         "rules": words(job.rules) if job.kind in RULED_KINDS and not job.undoes_id else [],
-        "found": _found(job) if job.state == State.CHECKED else None,
+        "found": _found(job) if job.state == State.CHECKED and job.report else None,
         "kept": _kept(job) if job.undoes_id else [],
         "mend_form": MendForm() if may_act and job.is_finished and job.rows_rejected else None,
         "mendings": list(job.mendings.order_by("pk")),
