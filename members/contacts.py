@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 
 import phonenumbers
@@ -90,14 +91,10 @@ def readings(text: str, region: str = "CN") -> dict[str, tuple[str, str]]:
         "card_key": (Identity.Kind.CARD, code),
         "unionid_key": (Identity.Kind.UNIONID, code),
     }
-    try:
+    with suppress(ValueError):
         found["phone_key"] = (Identity.Kind.PHONE, normalise_phone(text, region))
-    except ValueError:
-        pass
-    try:
+    with suppress(ValueError):
         found["email_key"] = (Identity.Kind.EMAIL, normalise_email(text))
-    except ValueError:
-        pass
     return found
 
 

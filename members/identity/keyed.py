@@ -39,8 +39,13 @@ class Keyed:
 
     def keys_in(self, kind: str, text: str, brand_ids: Iterable[int]) -> list[bytes]:
         """Return every key that a normalised identifier may have at brands."""
-        spaces = self._spaces.all_of(kind, list(brand_ids)) or {""}
-        return sorted(identity_key(self.keys, kind, text, space) for space in spaces)
+        spaces: set[str] = set()
+        for brand_id in brand_ids:
+            try:
+                spaces.add(self._spaces.of_brand(kind, brand_id))
+            except SpaceUnknown:
+                spaces |= self._spaces.of_accounts(kind, brand_id)
+        return sorted(identity_key(self.keys, kind, text, space) for space in spaces or {""})
 
     def found_by(self, text: str, brand_ids: Iterable[int] = ()) -> dict[str, list[bytes]]:
         """Return Contact column → keys for all that TEXT could be at brands: phone, card …"""

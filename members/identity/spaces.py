@@ -117,6 +117,11 @@ class Spaces:
             % {"name": name[:40]}
         )
 
+    def of_accounts(self, kind: str, brand_id: int) -> set[str]:
+        """Return every space that accounts of a brand or the group give out identifiers in."""
+        owned = (one for one in self.accounts if one.brand_id in (brand_id, None))
+        return {one.space(kind) for one in owned} - {""}
+
     def of_group(self, kind: str) -> str:
         """Return where an identifier counts that somebody gave to the group itself.
 

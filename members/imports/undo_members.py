@@ -256,6 +256,11 @@ def _remove_created(cursor: CursorWrapper) -> None:
             f"DELETE FROM {table} x USING created c WHERE x.profile_id = c.id"  # noqa: S608
         )
     cursor.execute("DELETE FROM members_profile p USING created c WHERE p.id = c.id")
+    # Whom the removed ones joined may fall apart.
+    cursor.execute(
+        "INSERT INTO touched_profile SELECT p.id FROM members_profile p "
+        "WHERE p.person_id IN (SELECT person_id FROM created)"
+    )
     cursor.execute(
         """
         DELETE FROM members_identity i USING touched_identity t
