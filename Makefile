@@ -16,7 +16,7 @@ WITH_SERVICES := $(PY) -m config.embedded run
 
 export PORT
 
-.PHONY: help demo demo-check demo-reset test fuzz race lint check mutants bench messages clean
+.PHONY: help demo demo-big demo-check demo-reset test fuzz race lint check mutants bench messages clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,10 @@ help: ## Say what there is to do
 
 demo: .venv ## Start everything, load the demo groups once, serve until Ctrl-C
 	@exec $(WITH_SERVICES) -- $(PY) manage.py demo $(ARGS)
+
+# In a folder beside the small demo's, so that both may be kept.
+demo-big: .venv ## The demo with two million invented members: some minutes the first time
+	@SLUICE_VAR="$${SLUICE_VAR:-var}-big" exec $(WITH_SERVICES) -- $(PY) manage.py demo --big $(ARGS)
 
 demo-check: .venv ## Load the demo in a scratch folder and check every page and figure
 	@exec $(WITH_SERVICES) --scratch -- $(PY) manage.py demo --check $(ARGS)
