@@ -88,7 +88,7 @@ class MemberFilter(forms.Form):
     last_to = forms.DateField(
         label=_("Last order up to"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
-    tag = forms.ModelChoiceField(
+    tag: forms.ModelChoiceField = forms.ModelChoiceField(
         label=_("Tag"), queryset=None, required=False, empty_label=_("All tags")
     )
     channel = forms.ModelChoiceField(

@@ -117,7 +117,7 @@ def member_contact(request: GroupRequest, profile_id: int) -> HttpResponse:
     return render(request, "members/_contact.html", context)
 
 
-def _profile(profile_id: int) -> Profile:
+def _profile(profile_id: int) -> Any:
     rows = Profile.objects.select_related("brand", "store", "guide", "notice")
     return get_object_or_404(rows.annotate(is_answer_seen=selectors.answer_seen()), pk=profile_id)
 
@@ -146,9 +146,7 @@ def _contact(
     }
 
 
-def _page(
-    request: GroupRequest, profile: Profile, held: reveal.Held | None = None
-) -> dict[str, Any]:
+def _page(request: GroupRequest, profile: Any, held: reveal.Held | None = None) -> dict[str, Any]:
     visible = request.visible
     sees_orders = request.user.has_perm("members.view_order")
     answers = why.answers(profile, visible=visible, facts=facts(), grant=request.grant)
