@@ -20,6 +20,7 @@ from members import member_list, reveal, segments, selectors, strata, why
 from members.models import Profile
 from members.own_views import own_views
 from members.rights.requests import may_ask
+from members.timeline import timeline_of
 from members.views.own_views import opened
 from tenants.access import permission_required
 
@@ -173,6 +174,7 @@ def _page(request: GroupRequest, profile: Any, held: reveal.Held | None = None) 
         "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,
+        "timeline": timeline_of(profile, sees_activity=sees_orders),
         "siblings": selectors.siblings_of(profile),
         "answers": answers.values(),
         "orders_are_open": sees_orders and activity.is_open,
