@@ -120,6 +120,8 @@ services | none: starts the embedded services
 verify_audit | HERE::test_what_commands_print_names_no_member
 verify_certificate | members/tests/test_rights_requests.py::test_a_certificate_holds_until_a_letter_of_it_is_changed
 verify_metrics | HERE::test_what_commands_print_names_no_member
+rotate_group_keys | none: prints names of groups and numbers of rows
+rotate_master_key | none: prints names of groups and numbers of rows
 """),
     "file": _rows("""
 config/catalogues.py:save | none: translations
@@ -150,8 +152,9 @@ brands/admin/resources.py:HierarchyResource._find.find | none: units, brands and
 brands/dashboard.py:kept | members/tests/test_panels.py::test_a_kept_panel_is_never_given_to_another_scope
 members/api/description.py:description | none: the API's description
 members/contacts.py:_cipher | none: ciphers by their keys
-members/keys.py:_open | none: a group's keys by its schema and its wrapped rows
 tenants/audit_chain.py:_keys | none: keys of seals
+members/keys.py:_kept | none: keys of a group by its rows, under the group's name; no member's data
+tenants/master_key.py:_provider | none: what wraps keys
 tenants/master_key.py:derived | none: derived keys
 tenants/provisioning.py:_table_ddl | none: statements that make tables
 tenants/provisioning.py:schema_ddl | none: statements that make tables
