@@ -139,6 +139,7 @@ members/exports/files.py:create | members/tests/test_exports.py::test_an_export_
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
 members/imports/containers.py:_create | members/tests/test_import_preview.py::test_a_person_chooses_a_sheet_of_a_workbook_in_an_archive
 members/imports/workbooks.py:_write_rows | members/tests/test_import_preview.py::test_who_sees_no_contact_data_sees_outcomes_and_no_cells
+members/imports/rejects.py:mended_rows | members/tests/test_import_life.py::test_a_mended_file_may_have_lost_what_it_had_been_given
 members/imports/uploads.py:_create | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
 members/imports/uploads.py:keep_file | members/tests/test_import_upkeep.py::test_a_file_on_another_disk_is_copied_and_stays_too
 members/imports/files.py:opened | members/tests/test_import_upkeep.py::test_rejected_rows_wait_a_month_to_be_mended
