@@ -76,7 +76,12 @@ def test_a_file_is_checked_by_its_columns_then_imported(acme, manager, made):
     assert "every 1s" in waiting
     job_run(tenant=acme, job_id=job.pk)
     found = text_of(manager, place)
-    for words in ("Would be created", "is not a phone number", "Import now", "An empty cell leaves"):
+    for words in (
+        "Would be created",
+        "is not a phone number",
+        "Import now",
+        "An empty cell leaves",
+    ):
         assert words in found
     assert b"no phone" in manager.get(f"{place}rejected/").getvalue()
     with tenant_transaction(acme), scope.bulk(reason="test"):

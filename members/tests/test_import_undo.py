@@ -202,9 +202,11 @@ def test_an_undoing_stops_when_asked(filled, cast):
         tenant=filled.tenant,
         job_id=asked.pk,
         chunk_rows=1,
-        progress=lambda running: import_cancel(job=running, acting_user=cast.brand_manager)
-        if running.checkpoint == 1
-        else None,
+        progress=lambda running: (
+            import_cancel(job=running, acting_user=cast.brand_manager)
+            if running.checkpoint == 1
+            else None
+        ),
     )
     assert (undoing.state, undoing.report["restored"]) == ("cancelled", 1)
     assert "stays so" in undoing.error
