@@ -61,6 +61,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
             ),
             Link(_("Members"), "group", "members:list", "members.view_profile"),
             Link(_("Segments"), "filter_alt", "members:segments", "members.view_segment"),
+            Link(_("Tags"), "sell", "members:tags", "members.view_tag"),
             Link(_("Strata"), "stacks", "members:strata", "members.view_stratumrule"),
             Link(_("Overlap"), "join_inner", "members:overlap", "members.view_overlap"),
             Link(_("Persons"), "diversity_3", "members:persons", "members.unmerge"),

@@ -88,7 +88,7 @@ class MemberFilter(forms.Form):
     last_to = forms.DateField(
         label=_("Last order up to"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
-    tag = forms.ModelChoiceField(
+    tag: forms.ModelChoiceField = forms.ModelChoiceField(
         label=_("Tag"), queryset=None, required=False, empty_label=_("All tags")
     )
     channel = forms.ModelChoiceField(
@@ -217,15 +217,11 @@ def page_of(
         taken.reverse()
     has_earlier = has_further if is_back else cursor is not None
     has_later = is_back or has_further
-    if cursor is None and not has_further:
-        counted = Counted(len(taken), "exact")
-    else:
-        counted = count_members(rows, is_filtered=is_filtered, visible=visible)
     return MemberPage(
         rows=taken,
         before=_write(taken[0], names) if taken and has_earlier else "",
         after=_write(taken[-1], names) if taken and has_later else "",
-        counted=counted,
+        counted=count_members(rows, is_filtered=is_filtered, visible=visible),
     )
 
 

@@ -17,6 +17,7 @@ from members.views import (
     rules,
     segments,
     sources,
+    tags,
     uploads,
 )
 
@@ -52,6 +53,9 @@ urlpatterns = [
         consents.group_entry_state,
         name="consent_group_entry",
     ),
+    path("tags/", tags.tags, name="tags"),
+    path("tags/new/", tags.tag_new, name="tag_new"),
+    path("tags/<int:tag_id>/meaning/", tags.tag_meaning, name="tag_meaning"),
     path("segments/", segments.segments, name="segments"),
     path("segments/new/", segments.segment_new, name="segment_new"),
     path("segments/group/<int:group_segment_id>/", segments.group_segment, name="group_segment"),

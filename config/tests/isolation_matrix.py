@@ -124,6 +124,8 @@ verify_audit | HERE::test_what_commands_print_names_no_member
 verify_certificate | members/tests/test_rights_requests.py::test_a_certificate_holds_until_a_letter_of_it_is_changed
 verify_metrics | HERE::test_what_commands_print_names_no_member
 verify_persons | HERE::test_what_commands_print_names_no_member
+rotate_group_keys | none: prints names of groups and numbers of rows
+rotate_master_key | none: prints names of groups and numbers of rows
 """),
     "file": _rows("""
 config/catalogues.py:save | none: translations
@@ -141,6 +143,7 @@ members/exports/files.py:create | members/tests/test_exports.py::test_an_export_
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
 members/imports/containers.py:_create | members/tests/test_import_preview.py::test_a_person_chooses_a_sheet_of_a_workbook_in_an_archive
 members/imports/workbooks.py:_write_rows | members/tests/test_import_preview.py::test_who_sees_no_contact_data_sees_outcomes_and_no_cells
+members/imports/rejects.py:mended_rows | members/tests/test_import_life.py::test_a_mended_file_may_have_lost_what_it_had_been_given
 members/imports/uploads.py:_create | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
 members/imports/uploads.py:keep_file | members/tests/test_import_upkeep.py::test_a_file_on_another_disk_is_copied_and_stays_too
 members/imports/files.py:opened | members/tests/test_import_upkeep.py::test_rejected_rows_wait_a_month_to_be_mended
@@ -154,8 +157,9 @@ brands/admin/resources.py:HierarchyResource._find.find | none: units, brands and
 brands/dashboard.py:kept | members/tests/test_panels.py::test_a_kept_panel_is_never_given_to_another_scope
 members/api/description.py:description | none: the API's description
 members/contacts.py:_cipher | none: ciphers by their keys
-members/keys.py:_open | none: a group's keys by its schema and its wrapped rows
 tenants/audit_chain.py:_keys | none: keys of seals
+members/keys.py:_kept | none: keys of a group by its rows, under the group's name; no member's data
+tenants/master_key.py:_provider | none: what wraps keys
 tenants/master_key.py:derived | none: derived keys
 tenants/provisioning.py:_table_ddl | none: statements that make tables
 tenants/provisioning.py:schema_ddl | none: statements that make tables

@@ -48,6 +48,7 @@ from members.models import (
     Person,
     PersonRequest,
     Profile,
+    Tag,
 )
 from tenants.audit import record
 from tenants.context import tenant_transaction
@@ -171,6 +172,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             GroupPersonRequest.objects.create(brand_set=brand_set([]), **asked_for)
             kept = {"pk": first_id, "name": "Kept", "has_orders": True, "made_by_name": "HQ"}
             BrandSegment.objects.create(brand=brand, **kept)
+            Tag.objects.create(pk=first_id, brand=brand, name="Kept")
             GroupSegment.objects.create(**kept)
             GroupConsentEntry.objects.create(
                 pk=first_id, what="no", profile=profile, brand_set=brand_set([])

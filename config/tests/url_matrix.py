@@ -159,6 +159,9 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 405  notices/drafts/<int:notice_draft_id>/discard/
 302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
+302 404  404 404 404 200 200 200 200 200 200  tags/
+302 404  404 404 404 405 405 405 405 404 405  tags/new/
+302 404  404 404 404 405 405 405 405 404 405  tags/<int:tag_id>/meaning/
 302 404  404 404 404 200 200 200 200 200 200  segments/
 302 404  404 404 404 405 405 405 405 404 405  segments/new/
 302 404  404 404 404 404 404 404 404 302 302  segments/group/<int:group_segment_id>/
@@ -394,6 +397,14 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "notices/drafts/<int:notice_draft_id>/discard/"): (
         {},
         "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "tags/new/"): (
+        {"name": "Test"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "tags/<int:tag_id>/meaning/"): (
+        {"means": ""},
+        "302 404 404 404 404 404 302 302 302 404 404",
     ),
     ("group", "segments/new/"): (
         {"name": "Test", "owner": "group", "ordered": "yes"},

@@ -21,12 +21,16 @@ from members.stratify import stratify_persons
 from tenants.models import Tenant
 
 # What belongs to a member alone, and is removed with it.
-_GOES_ALONG = {
-    "members.Contact": "profile_id",
-    "members.MaskedContact": "profile_id",
-    "members.IdentityLink": "profile_id",
-    "members.PersonMerge": "profile_id",
-}
+_GOES_ALONG = frozenset(
+    {
+        "members.Contact",
+        "members.MaskedContact",
+        "members.IdentityLink",
+        "members.PersonMerge",
+        # A suggestion that names nobody any more is dropped by whoever makes them.
+        "members.PersonSuggestion",
+    }
+)
 _TABLES = (
     "members_contact",
     "members_maskedcontact",
@@ -40,7 +44,11 @@ _REASONS = {
     "members.Order": "orders",
     "members.Consent": "answers",
     "members.ConsentEntry": "answers",
+    "members.GroupConsentEntry": "answers",
     "members.Objection": "answers",
+    "members.PersonDecisionSide": "decisions",
+    "members.PersonEntry": "decisions",
+    "members.GroupPersonEntry": "decisions",
 }
 _NAMES = ", ".join(images.PROFILE_FIELDS)
 

@@ -94,6 +94,7 @@ _KEPT = {
     "changed": gettext_lazy("changed since, by a later import or by hand"),
     "orders": gettext_lazy("have orders"),
     "answers": gettext_lazy("answered a notice: answers are never deleted"),
+    "decisions": gettext_lazy("were joined or parted by a person’s decision"),
     "events": gettext_lazy("have events, follows or tags"),
 }
 

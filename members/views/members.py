@@ -21,6 +21,7 @@ from members.identity.decisions import may_decide
 from members.models import Profile
 from members.own_views import own_views
 from members.rights.requests import may_ask
+from members.timeline import timeline_of
 from members.views.own_views import opened
 from tenants.access import permission_required
 
@@ -118,7 +119,7 @@ def member_contact(request: GroupRequest, profile_id: int) -> HttpResponse:
     return render(request, "members/_contact.html", context)
 
 
-def _profile(profile_id: int) -> Profile:
+def _profile(profile_id: int) -> Any:
     rows = Profile.objects.select_related("brand", "store", "guide", "notice")
     return get_object_or_404(rows.annotate(is_answer_seen=selectors.answer_seen()), pk=profile_id)
 
@@ -147,9 +148,7 @@ def _contact(
     }
 
 
-def _page(
-    request: GroupRequest, profile: Profile, held: reveal.Held | None = None
-) -> dict[str, Any]:
+def _page(request: GroupRequest, profile: Any, held: reveal.Held | None = None) -> dict[str, Any]:
     visible = request.visible
     sees_orders = request.user.has_perm("members.view_order")
     answers = why.answers(profile, visible=visible, facts=facts(), grant=request.grant)
@@ -176,6 +175,7 @@ def _page(
         "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,
+        "timeline": timeline_of(profile, sees_activity=sees_orders),
         "siblings": selectors.siblings_of(profile),
         "may_decide": request.user.has_perm("members.unmerge") and may_decide(visible, profile),
         "answers": answers.values(),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -26,7 +27,7 @@ from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
 _SECONDS_BETWEEN_LINES = 2.0
-_RULES = {
+_RULES: dict[str, dict[str, Any]] = {
     "newest": {"wins": NEWEST, "keeps_filled": False},
     "newest-keep": {"wins": NEWEST, "keeps_filled": True},
     "priority": {"wins": PRIORITY},
