@@ -41,6 +41,12 @@ def has_decisions(cursor: CursorWrapper) -> bool:
     return bool(cursor.fetchone()[0])
 
 
+def has_parted(cursor: CursorWrapper) -> bool:
+    """Tell whether any cluster of the group was looked at closely."""
+    cursor.execute("SELECT EXISTS (SELECT FROM members_person WHERE cluster_id IS NOT NULL)")
+    return bool(cursor.fetchone()[0])
+
+
 def stage_hot_brands(cursor: CursorWrapper, rules: Rules, identities: str) -> int:
     """Stage, for hot identities, their brands and whether their links there are cold.
 

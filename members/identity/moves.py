@@ -150,7 +150,7 @@ def _journal(cursor: CursorWrapper, rules: Rules, *, by_name: str, is_any_parted
 
 
 def keep_clusters(cursor: CursorWrapper, *, is_any_parted: bool) -> None:
-    """Keep on persons which cluster they are of, and show the conflicts of clusters."""
+    """Keep on persons which cluster they are of, where it was looked at closely."""
     if is_any_parted:
         right = """
             SELECT t.person_id, min(n.cluster) AS cluster
@@ -164,6 +164,10 @@ def keep_clusters(cursor: CursorWrapper, *, is_any_parted: bool) -> None:
         WHERE q.id = r.person_id AND q.cluster_id IS DISTINCT FROM r.cluster
         """  # noqa: S608
     )
+
+
+def forget_conflicts(cursor: CursorWrapper) -> None:
+    """Take away the conflicts of clusters that are looked at anew."""
     cursor.execute("SELECT EXISTS (SELECT FROM members_personconflict)")
     if cursor.fetchone()[0]:
         # Both those of the group and, below nought, those of the brands' own links.
@@ -171,8 +175,6 @@ def keep_clusters(cursor: CursorWrapper, *, is_any_parted: bool) -> None:
             "DELETE FROM members_personconflict c USING node n "
             "WHERE c.cluster_id IN (n.profile_id, -n.profile_id)"
         )
-    if is_any_parted:
-        show_conflicts(cursor, least_brands=2, sign=1)
 
 
 def show_conflicts(cursor: CursorWrapper, *, least_brands: int, sign: int) -> None:

@@ -65,7 +65,8 @@ def resolve(*, by_name: str = "") -> Resolved:
         _mend_statistics(cursor)
         is_hot_touched, is_any_hot = _update_hot(cursor, rules)
         is_any_decided = graph.has_decisions(cursor)
-        persons = _find_affected(cursor, is_hot_touched=is_hot_touched)
+        was_parted = graph.has_parted(cursor)
+        persons = _find_affected(cursor, is_hot_touched=is_hot_touched, was_parted=was_parted)
         edges = _find_edges(cursor, rules, is_any_hot=is_any_hot, is_any_decided=is_any_decided)
         parted = 0
         if edges:
@@ -77,7 +78,11 @@ def resolve(*, by_name: str = "") -> Resolved:
         moved = moves.choose_persons(cursor)
         if moved:
             moves.write_moves(cursor, rules, by_name=by_name, is_any_parted=bool(parted))
-        moves.keep_clusters(cursor, is_any_parted=bool(parted))
+        if parted or was_parted:
+            moves.keep_clusters(cursor, is_any_parted=bool(parted))
+        moves.forget_conflicts(cursor)
+        if parted:
+            moves.show_conflicts(cursor, least_brands=2, sign=1)
         if persons:
             keep_own_persons(
                 cursor,
@@ -174,7 +179,7 @@ _AFFECTED_BY_HOT = """
 """
 
 
-def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool) -> int:
+def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool, was_parted: bool) -> int:
     """Stage the persons that may change, and their profiles as nodes.
 
     Clusters were components before, and only touched links changed, so no edge leaves this set: a
@@ -195,17 +200,19 @@ def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool) -> int:
         {_AFFECTED_BY_HOT if is_hot_touched else ""}
         """,  # noqa: S608 - constants of the code
     )
-    cursor.execute(
-        """
-        INSERT INTO affected_person
-        SELECT q.id FROM members_person q WHERE q.cluster_id IN (
-            SELECT m.cluster_id FROM affected_person a JOIN members_person m ON m.id = a.person_id
-            WHERE m.cluster_id IS NOT NULL
+    if was_parted:
+        cursor.execute(
+            """
+            INSERT INTO affected_person
+            SELECT q.id FROM members_person q WHERE q.cluster_id IN (
+                SELECT m.cluster_id
+                FROM affected_person a JOIN members_person m ON m.id = a.person_id
+                WHERE m.cluster_id IS NOT NULL
+            )
+            EXCEPT SELECT person_id FROM affected_person
+            """
         )
-        EXCEPT SELECT person_id FROM affected_person
-        """
-    )
-    persons += cursor.rowcount
+        persons += cursor.rowcount
     stage_query(
         cursor,
         "node",

@@ -162,6 +162,22 @@ def test_two_unionids_of_one_account_are_two_people_and_shown_as_a_conflict(
         assert (conflict.kind, conflict.members, conflict.persons) == ("phone", 2, 2)
     assert "T1</" in visit(cast.brand_manager).get("/persons/?tab=conflicts").content.decode()
     assert "T1</" not in visit(cast.sibling_manager).get("/persons/?tab=conflicts").content.decode()
+    # One human with two accounts: by hand, and it lasts.
+    with within():
+        pks = list(Profile.objects.values_list("pk", flat=True))
+    wish = {"conflict": conflict.pk, "member": pks}
+    visit(cast.sibling_manager).post("/persons/", wish)
+    assert decisions_apply(tenant=acme) == 0
+    visit(cast.brand_manager).post("/persons/", wish)
+    assert decisions_apply(tenant=acme) == 1
+    load("members", MEMBERS + "T3,,13800138000,,u2,,\n")
+    with within():
+        assert len({row.person_id for row in Profile.objects.all()}) == 1
+        assert not PersonConflict.objects.exists()
+
+
+def test_a_conflict_ends_with_the_row_that_had_it_wrong(load, within):
+    load("members", MEMBERS + "T1,,13800138000,,u1,,\nT2,,13800138000,,u2,,\n")
     load("members", MEMBERS + "T2,,13800138000,,u1,,\n")
     with within():
         assert len({row.person_id for row in Profile.objects.all()}) == 1

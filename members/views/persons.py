@@ -155,7 +155,10 @@ def persons(request: GroupRequest) -> HttpResponse:
     """List who may be one person and what contradicts; take a decision about a suggestion."""
     if request.method == "POST":
         try:
-            _decide_suggestion(request)
+            if "conflict" in request.POST:
+                _decide_conflict(request)
+            else:
+                _decide_suggestion(request)
         except DecisionRefused as refused:
             messages.error(request, str(refused))
         else:
@@ -173,7 +176,7 @@ def persons(request: GroupRequest) -> HttpResponse:
         "tab": tab,
         "page": page,
         "pairs": _pairs(request, list(page.object_list)) if tab == "suggestions" else [],
-        "conflicts": _conflicts(list(page.object_list)) if tab == "conflicts" else [],
+        "conflicts": _conflicts(request, list(page.object_list)) if tab == "conflicts" else [],
         "hot": list(HotMetric.objects.select_related("brand").order_by("brand__code", "kind"))
         if tab == "conflicts"
         else [],
@@ -212,13 +215,33 @@ def _pairs(request: GroupRequest, rows: list[PersonSuggestion]) -> list[dict[str
     return found
 
 
-def _conflicts(rows: list[PersonConflict]) -> list[dict[str, Any]]:
+def _conflicts(request: GroupRequest, rows: list[PersonConflict]) -> list[dict[str, Any]]:
     seen = Profile.objects.select_related("brand").in_bulk(
         [pk for row in rows for pk in row.profiles]
     )
-    return [
-        {"row": row, "members": [seen[pk] for pk in row.profiles if pk in seen]} for row in rows
-    ]
+    found = []
+    for row in rows:
+        members = [seen[pk] for pk in row.profiles if pk in seen]
+        decides = len(members) > 1 and all(may_decide(request.visible, one) for one in members)
+        found.append({"row": row, "members": members, "may_decide": decides})
+    return found
+
+
+def _decide_conflict(request: GroupRequest) -> None:
+    row = PersonConflict.objects.filter(pk=_number(request.POST["conflict"])).first()
+    chosen = {_number(text) for text in request.POST.getlist("member")}
+    members = Profile.objects.in_bulk(chosen & set(row.profiles if row else ()))
+    if len(members) < 2 or not request.user.has_perm(_MAY_DECIDE):
+        raise DecisionRefused(_("Nothing was changed: tick the memberships of one person."))
+    first, *others = sorted(members)
+    decision_enter(
+        visible=request.visible,
+        what="join",
+        profile=members[first],
+        acting_user=request.user,
+        first=[first],
+        second=others,
+    )
 
 
 def _decide_suggestion(request: GroupRequest) -> None:
