@@ -55,8 +55,11 @@ def wall_middleware(get_response: Handler) -> Handler:
     known: dict[int, Any] = {}
 
     def handle(request: Any) -> HttpResponse:
+        user = request.user
+        if not user.is_authenticated:
+            request.grants, request.grant, request.visible, request.looking = [], None, None, None
+            return get_response(request)
         with transaction.atomic():
-            user = request.user
             if user.pk not in known:
                 grants = current_grants(user=user, tenant=request.tenant)
                 known[user.pk] = grants, visible_for_grant(grants[0], k=request.tenant.k)

@@ -37,7 +37,8 @@ SHARES = {
 _PHONES_PER_BLOCK = 10_000
 # Of a brand's members one in six buys, some of them often.
 _BUYERS = 6
-_YEARS = 12
+# The youngest were fourteen by then, so that their own yes counts.
+_YEARS = 9
 _SEED = 2_000_000
 _ROWS_AT_ONCE = 10_000
 

@@ -115,6 +115,7 @@ demo | none: invented people
 figures | HERE::test_what_commands_print_names_no_member
 first_operator | tenants/tests/test_first_operator.py::test_a_second_operator_is_made_only_when_asked_for
 import_consents | HERE::test_what_commands_print_names_no_member
+import_file | members/tests/test_import_commands.py::test_a_file_of_any_kind_is_imported_by_its_part_and_source
 import_members | HERE::test_what_commands_print_names_no_member
 import_orders | HERE::test_what_commands_print_names_no_member
 migrate_groups | none: numbers of migrations
