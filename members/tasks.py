@@ -25,7 +25,6 @@ from tenants.models import Tenant
 
 @shared_task(name="members.run_import")
 def run_import(job_id: int) -> str:
-    """Check or import a job's file, or take an import back, in the task's own group."""
     """Check or import a file, or take an import back, in the group that came with the task."""
     return job_run(tenant=task_tenant(), job_id=job_id).state
 
