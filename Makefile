@@ -38,7 +38,7 @@ demo-reset: .venv ## Remove the demo's data and start over
 
 # Three processes keep two cores busy: browsers and servers are waited for.
 test: .venv ## Run the whole suite, on two cores
-	@exec $(PY) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@exec $(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 fuzz: .venv ## Change groups at random until a million reads are checked (READS=, SEED=)
 	@exec $(PY) -m config.tests.fuzz --reads $(READS) --seed $(SEED) $(ARGS)

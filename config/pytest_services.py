@@ -6,15 +6,17 @@ and some tests change them. Tests connect as the owner role and drop to the app 
 """
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from config.embedded import EmbeddedError
-from config.embedded.folder import VarFolder, clear_errors, default_var
+from config.embedded.folder import BASE_DIR, VarFolder, clear_errors, default_var
 from config.embedded.services import Services
 
 _RUNS_SIDE_BY_SIDE = 16
@@ -61,37 +63,37 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     return (yield)
 
 
-# Before pytest-xdist reads the groups.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Deal tests out one by one, but those that share what is costly to make; the long ones first.
-
-    With `--dist loadgroup` tests of one group go to one process. A group is made of the tests of a
-    file that has fixtures of its own for longer than one test. What begins late and takes long
-    would leave the other processes idle at the end.
-    """
-    for item in items:
-        if (name := _shared_place(item)) and item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(name))
+    """Begin with what takes long: begun late, it would leave the other processes idle."""
     items.sort(key=_lateness)
-
-
-def _shared_place(item: pytest.Item) -> str:
-    """Return the file whose fixtures for longer than one test this test asks for, or nothing."""
-    asked = getattr(item, "_fixtureinfo", None)
-    for definitions in asked.name2fixturedefs.values() if asked else ():
-        # Those of plugins and of the first conftest are for the whole run, in each process.
-        if definitions[-1].scope != "function" and "/" in definitions[-1].baseid:
-            return definitions[-1].baseid
-    return ""
 
 
 def _lateness(item: pytest.Item) -> int:
     if item.get_closest_marker("long"):
         return 0
-    if item.get_closest_marker("xdist_group"):
+    if _shares_fixtures(item.nodeid.split("::")[0]):
         return 1
     return 2 if hasattr(getattr(item, "obj", None), "hypothesis") else 3
+
+
+@functools.cache
+def _shares_fixtures(file: str) -> bool:
+    """Tell whether a file has fixtures of its own for longer than one test."""
+    return "@pytest.fixture(scope=" in (BASE_DIR / file).read_text(encoding="utf-8")
+
+
+class Dealer(LoadScopeScheduling):
+    """Deal tests out one by one, but those whose file shares fixtures: they stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        return file if _shares_fixtures(file) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Dealer | None:
+    """Deal tests out as above where `--dist loadscope` asks for it, as `make test` does."""
+    return Dealer(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -98,7 +98,9 @@ def test_a_stranger_gets_404_and_no_scope(acme, page, person):
 def test_after_a_request_the_connection_is_back_in_the_public_schema(acme, page, rows_of):
     assert page("kept").status_code == 200
     assert connection.schema_name == "public"
-    assert rows_of("SELECT current_schemas(false)") == [(["public"],)]
+    # Temporary tables of an earlier test may have left the session their empty schema.
+    ((schemas,),) = rows_of("SELECT current_schemas(false)")
+    assert [name for name in schemas if not name.startswith("pg_temp")] == ["public"]
 
 
 def test_no_page_inside_the_wall_is_kept_by_a_browser(acme, page, visit):

@@ -73,6 +73,7 @@ def _run(stage: Stage, number: int, *, examples: int, steps: int) -> None:
     )
 
 
+@pytest.mark.long
 def test_every_read_is_what_the_oracles_say(stage):
     if READS:
         _long(stage)

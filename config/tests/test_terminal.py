@@ -9,6 +9,7 @@ from config.embedded.folder import BASE_DIR
 from config.progress import ProgressBars
 
 
+@pytest.mark.long
 def test_in_ci_a_skipped_test_fails_the_run_and_is_named(tmp_path):
     file = tmp_path / "test_skips.py"
     file.write_text(
