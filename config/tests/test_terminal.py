@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from config.embedded.folder import BASE_DIR
 from config.progress import ProgressBars
 
