@@ -27,6 +27,9 @@ WRITABLE = {
     "members_brandsegment": {"SELECT", "INSERT", "UPDATE"},
     "members_consententry": {"SELECT", "INSERT"},
     "members_groupconsententry": {"SELECT", "INSERT"},
+    "members_personentry": {"SELECT", "INSERT"},
+    "members_grouppersonentry": {"SELECT", "INSERT"},
+    "members_resolutionjob": {"SELECT", "INSERT"},
 }
 _OWNERS_OWN = tuple(
     model._meta.db_table
@@ -291,7 +294,8 @@ def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Itera
 
 def _unique(table: str) -> dict[str, str]:
     """Return what no two rows of a table share, where it has such a column."""
-    return {"request_key": str(uuid.uuid4())} if table.endswith("consententry") else {}
+    has_key = table.endswith(("consententry", "personentry"))
+    return {"request_key": str(uuid.uuid4())} if has_key else {}
 
 
 def _group_writes(
