@@ -128,6 +128,7 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             "brands.view_modedraft",
             "brands.view_notice",
             "brands.view_sharingrecord",
+            "members.view_identityrule",
             "members.view_overlap",
             "members.view_stratumrule",
             "members.view_segment",

@@ -180,6 +180,21 @@ class Run:
         ("join", {2, 3}),
     ]
 )
+@example(
+    # Two of whom nothing is known share the phone of two who contradict: they stay alone.
+    steps=[
+        (
+            "links",
+            {
+                1: {("phone", ""): "p", ("unionid", "A"): "u"},
+                7: {("phone", ""): "p", ("unionid", "A"): "v"},
+                2: {("phone", ""): "p"},
+                8: {("phone", ""): "p"},
+            },
+        ),
+        ("links", {8: {("phone", ""): "p", ("unionid", "A"): "v"}}),
+    ]
+)
 @given(steps=st.lists(STEPS, min_size=2, max_size=6))
 def test_any_sequence_ends_in_the_oracle_s_partition(in_acme, settings, steps):
     settings.IDENTITY_HOT_PROFILES = 3
