@@ -45,8 +45,7 @@ _SECTIONS = {
         LEFT JOIN brands_brand b ON b.id = p.brand_id GROUP BY q.id
     """,
     "identities": f"""
-        SELECT i.kind, i.is_hot, array_agg({_WHO} ORDER BY {_WHO}),
-            bool_and(i.is_hot OR p.person_id = i.person_id)
+        SELECT i.kind, i.space, i.is_hot, array_agg({_WHO} ORDER BY {_WHO})
         FROM members_identity i LEFT JOIN members_identitylink l ON l.identity_id = i.id
         LEFT JOIN members_profile p ON p.id = l.profile_id
         LEFT JOIN brands_brand b ON b.id = p.brand_id GROUP BY i.id

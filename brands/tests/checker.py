@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ from brands.wall.models import GrantWalled, Walled
 from brands.wall.visibility import brand_set
 from tenants.provisioning import tenant_models
 
+# Numbers of requests that no other row has.
+_numbers = itertools.count(900_000)
 # What each table of a group may be used for by the app role, where it is walled or the owner's.
 WRITABLE = {
     "members_importjob": {"SELECT", "INSERT", "UPDATE"},
@@ -303,7 +306,14 @@ def _writes(cursor: Any, places: wall_rows.Places, model: type[Walled]) -> Itera
 
 def _unique(table: str) -> dict[str, str]:
     """Return what no two rows of a table share, where it has such a column."""
-    return {"request_key": str(uuid.uuid4())} if table.endswith("consententry") else {}
+    if table.endswith("requeststep"):
+        return {"request_id": str(next(_numbers))}
+    columns = {field.column for field in _model_of(table)._meta.concrete_fields}
+    return {"request_key": str(uuid.uuid4())} if "request_key" in columns else {}
+
+
+def _model_of(table: str) -> type[models.Model]:
+    return next(model for model in tenant_models() if model._meta.db_table == table)
 
 
 def _group_writes(
@@ -335,7 +345,12 @@ def _grant_writes(
         values = scope.setting_values(wall_rows.visible_of(worlds(places)[0], viewer), "acme")
         for grant in numbers:
             # Who made it is somebody else: the rule must not go by that.
-            row = {"id": str(uuid.uuid4()), "grant_id": grant, "created_by_id": 75}
+            row = {"grant_id": grant}
+            columns = {field.column for field in model._meta.concrete_fields}
+            if isinstance(model._meta.pk, models.UUIDField):
+                row["id"] = str(uuid.uuid4())
+            if "created_by_id" in columns:
+                row["created_by_id"] = 75
             done = _tries(cursor, values, lambda row=row: wall_rows.insert(cursor, table, [row]))
             if bool(done) != (grant == viewer.grant):
                 yield f"{table}, {viewer.name}: insert for {grant} {'passes' if done else 'fails'}"

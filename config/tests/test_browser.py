@@ -250,6 +250,8 @@ def test_a_brand_manager_imports_a_file_and_finds_a_member_by_phone(site, log_in
     page.goto(site.address("/members/?q=138+0013+8000"))
     expect(page.locator("table.s-table tbody tr")).to_have_count(1)
     page.locator("table.s-table tbody a").first.click()
+    expect(page.get_by_text("张**").first).to_be_visible()
+    page.locator("form[action$='/contact/'] button").click()
     expect(page.get_by_text("张小明").first).to_be_visible()
 
 

@@ -52,6 +52,7 @@ class Place:
 
 _BY_NUMBER = "x.brand_id = e.brand_id AND (x.profile_id = e.profile_id OR x.member_no = e.member_no"
 _BY_KEY = "EXISTS (SELECT FROM erasing_key k WHERE k.profile_id = e.profile_id AND k.{0})"
+_IN_DECISION = "e.profile_id = x.profile_id OR e.profile_id = ANY(x.first_side || x.second_side)"
 
 # In the order of the erasure: what points to others before what is pointed to.
 PLACES: tuple[Place, ...] = (
@@ -83,6 +84,16 @@ PLACES: tuple[Place, ...] = (
     Place("members.IdentityLink", How.RULED, lookup="", why="keys say nothing to the person"),
     Place("members.Identity", How.RULED, lookup="", why="goes with its last link"),
     Place("members.PersonMerge", How.DELETED, lookup=""),
+    Place("members.PersonDecisionSide", How.DELETED, lookup=""),
+    Place(
+        "members.PersonSuggestion",
+        How.DELETED,
+        match="x.first_id = e.profile_id OR x.second_id = e.profile_id",
+        lookup="",
+    ),
+    Place("members.PersonConflict", How.DELETED, match="e.profile_id = ANY(x.profiles)", lookup=""),
+    Place("members.PersonEntry", How.DELETED, match=_IN_DECISION, lookup=""),
+    Place("members.GroupPersonEntry", How.DELETED, match=_IN_DECISION, lookup=""),
     Place("members.PendingTotal", How.DELETED, lookup=""),
     Place("members.PendingStratum", How.DELETED, lookup=""),
     Place(

@@ -133,7 +133,7 @@ def test_a_new_group_starts_closed_with_its_keys_its_host_and_an_event(db):
     assert Domain.objects.get(tenant=tenant).domain == "fresh-group.localhost"
     with tenant_transaction(tenant):
         assert list(ModeChange.objects.values_list("brand", "mode")) == [(None, "brand_max")]
-        assert GroupKey.objects.count() == 2
+        assert GroupKey.objects.count() == 3
     assert _events(tenant) == 1
 
 
