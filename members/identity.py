@@ -60,6 +60,68 @@ def begin_touching(cursor: CursorWrapper) -> None:
         # A key: the planner takes an identity for one of few profiles, also where it is hot.
         "profile_id bigint PRIMARY KEY, person_id bigint NOT NULL, brand_id bigint NOT NULL",
     )
+    stage(cursor, "arriving_identity", "identity_id bigint, known_person_id bigint, is_hot boolean")
+    stage(cursor, "arriving_link", "profile_id bigint, person_id bigint, identity_id bigint")
+    stage(cursor, "joint", "identity_id bigint, low bigint")
+    stage(cursor, "person_label", "person_id bigint, label bigint")
+
+
+def join_arriving(cursor: CursorWrapper) -> None:
+    """Label what warm identities of arriving profiles join: person → the smallest it is joined to.
+
+    Looks at no stored link: all warm profiles of a stored identity have the person it points to.
+    Who is joined to nobody smaller has no row in person_label.
+    """
+    stage_query(
+        cursor,
+        "joint",
+        """
+        SELECT identity_id, min(person_id) AS low FROM (
+            SELECT l.identity_id, l.person_id FROM arriving_link l
+            JOIN arriving_identity i USING (identity_id)
+            WHERE NOT i.is_hot AND l.person_id IS NOT NULL
+            UNION ALL
+            SELECT identity_id, known_person_id FROM arriving_identity
+            WHERE NOT is_hot AND known_person_id IS NOT NULL
+        ) AS tie GROUP BY identity_id HAVING min(person_id) <> max(person_id)
+        """,
+    )
+    stage_query(
+        cursor,
+        "join_edge",
+        """
+        SELECT l.person_id, j.low FROM joint j JOIN arriving_link l USING (identity_id)
+        WHERE l.person_id <> j.low
+        UNION
+        SELECT i.known_person_id, j.low FROM joint j JOIN arriving_identity i USING (identity_id)
+        WHERE i.known_person_id <> j.low
+        """,
+    )
+    hooked = stage_query(
+        cursor,
+        "person_label",
+        "SELECT person_id, min(low) AS label FROM join_edge GROUP BY person_id",
+    )
+    while hooked:
+        while True:
+            cursor.execute(
+                "UPDATE person_label l SET label = n.label FROM person_label n "
+                "WHERE l.label = n.person_id"
+            )
+            if not cursor.rowcount:
+                break
+        cursor.execute(
+            """
+            INSERT INTO person_label
+            SELECT greatest(a, b), min(least(a, b)) FROM (
+                SELECT l.label AS a, COALESCE(n.label, e.low) AS b
+                FROM join_edge e JOIN person_label l USING (person_id)
+                LEFT JOIN person_label n ON n.person_id = e.low
+            ) AS ends WHERE a <> b GROUP BY 1
+            """
+        )
+        hooked = cursor.rowcount
+    cursor.execute("ANALYZE pg_temp.person_label")
 
 
 def resolve() -> Resolved:
@@ -70,25 +132,168 @@ def resolve() -> Resolved:
     and in affected_person (person_id) every person it looked at or made.
     """
     with connection.cursor() as cursor:
+        seen = _stage_arrivals(cursor)
+        slow = _resolve_touched(cursor)
+        moved = _move_arrivals(cursor) if seen else 0
+    return Resolved(seen + slow.persons_seen, moved + slow.profiles_moved)
+
+
+def _stage_arrivals(cursor: CursorWrapper) -> int:
+    """Stage arriving profiles and the stored ones they are joined to, by label.
+
+    In `tainted` the labels about which only all of their links can tell.
+    """
+    stage_query(
+        cursor,
+        "seen_person",
+        """
+        SELECT k.person_id, COALESCE(l.label, k.person_id) AS label FROM (
+            SELECT DISTINCT known_person_id AS person_id FROM arriving_identity
+            WHERE NOT is_hot AND known_person_id IS NOT NULL
+        ) AS k LEFT JOIN person_label l USING (person_id)
+        """,
+    )
+    stage_query(
+        cursor,
+        "near",
+        """
+        SELECT p.id AS profile_id, p.person_id, p.brand_id, s.label, false AS is_arriving
+        FROM seen_person s JOIN members_profile p USING (person_id)
+        UNION ALL
+        SELECT a.profile_id, a.person_id, a.brand_id, COALESCE(l.label, a.person_id), true
+        FROM arriving_profile a LEFT JOIN person_label l USING (person_id)
+        """,
+    )
+    count = cursor.rowcount
+    stage(cursor, "tainted", "label bigint PRIMARY KEY")
+    cursor.execute(
+        """
+        INSERT INTO tainted
+        SELECT label FROM near GROUP BY label, brand_id HAVING count(*) > %s
+        UNION
+        SELECT n.label FROM arriving_link l JOIN near n USING (profile_id)
+        WHERE l.identity_id IN (SELECT identity_id FROM touched_identity)
+            OR l.identity_id IN (SELECT identity_id FROM arriving_identity WHERE is_hot)
+        """,
+        [hot_profiles()],
+    )
+    return count
+
+
+def _resolve_touched(cursor: CursorWrapper) -> Resolved:
+    """Resolve what touched links and tainted labels reach, by all of their links."""
+    stage(cursor, "affected_person", "person_id bigint")
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM tainted) OR EXISTS (SELECT FROM touched_profile) "
+        "OR EXISTS (SELECT FROM touched_identity)"
+    )
+    if not cursor.fetchone()[0]:
+        return Resolved(0, 0)
+    stage(cursor, "flipped", "identity_id bigint NOT NULL")
+    cursor.execute(
+        "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
+        "ANALYZE pg_temp.arriving_profile"
+    )
+    _mend_statistics(cursor)
+    while True:
         cursor.execute(
-            "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
-            "ANALYZE pg_temp.arriving_profile"
+            """
+            INSERT INTO touched_identity
+            SELECT l.identity_id FROM tainted t JOIN near n USING (label)
+            JOIN arriving_link l USING (profile_id)
+            EXCEPT SELECT identity_id FROM touched_identity
+            """
         )
-        _mend_statistics(cursor)
+        cursor.execute("ANALYZE pg_temp.touched_identity")
+        stage_query(
+            cursor,
+            "slow_arrival",
+            "SELECT a.* FROM arriving_profile a JOIN near n USING (profile_id) "
+            "JOIN tainted t USING (label)",
+        )
         _update_hot(cursor)
-        persons = _find_nodes(cursor)
-        if persons:
-            _label_components(cursor)
-            _choose_persons(cursor)
-        else:
-            stage(cursor, "moved", "profile_id bigint, from_person_id bigint, to_person_id bigint")
+        persons = _find_affected(cursor)
+        cursor.execute(
+            """
+            INSERT INTO tainted
+            SELECT DISTINCT s.label FROM affected_person a JOIN seen_person s USING (person_id)
+            WHERE s.label NOT IN (SELECT label FROM tainted)
+            """
+        )
+        if not cursor.rowcount:
+            break
+    _find_nodes(cursor)
+    moved = 0
+    if persons:
+        _label_components(cursor)
+        _choose_persons(cursor)
         cursor.execute("SELECT count(*) FROM moved")
         moved = cursor.fetchone()[0]
         if moved:
             _move(cursor)
-        if persons:
-            _tidy(cursor)
+        _tidy(cursor)
     return Resolved(persons, moved)
+
+
+def _move_arrivals(cursor: CursorWrapper) -> int:
+    """Write the persons of labels that no hot identity and no changed link complicates."""
+    moved = stage_query(
+        cursor,
+        "near_moved",
+        """
+        SELECT n.profile_id, n.person_id AS from_person_id, n.label AS to_person_id, n.is_arriving
+        FROM near n WHERE n.person_id <> n.label AND n.label NOT IN (SELECT label FROM tainted)
+        """,
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_person (id, created_at)
+        SELECT n.person_id, now() FROM near n
+        WHERE n.is_arriving AND n.person_id = n.label
+            AND n.label NOT IN (SELECT label FROM tainted)
+        """
+    )
+    cursor.execute(
+        "INSERT INTO affected_person "
+        "SELECT DISTINCT label FROM near WHERE label NOT IN (SELECT label FROM tainted)"
+    )
+    if not moved:
+        return 0
+    cursor.execute(
+        """
+        INSERT INTO members_personmerge (profile_id, from_person_id, to_person_id, cause, at)
+        SELECT m.profile_id, m.from_person_id, m.to_person_id, i.kind || ' ' || i.identity_id, now()
+        FROM near_moved m
+        JOIN (
+            SELECT COALESCE(l.label, j.low) AS label, min(j.identity_id) AS identity_id
+            FROM joint j LEFT JOIN person_label l ON l.person_id = j.low GROUP BY 1
+        ) AS c ON c.label = m.to_person_id
+        JOIN arriving_identity i USING (identity_id)
+        """
+    )
+    cursor.execute(
+        """
+        UPDATE arriving_profile a SET person_id = m.to_person_id
+        FROM near_moved m WHERE a.profile_id = m.profile_id AND m.is_arriving
+        """
+    )
+    left = stage_query(
+        cursor,
+        "left_seen",
+        """
+        SELECT person_id, label FROM seen_person
+        WHERE person_id <> label AND label NOT IN (SELECT label FROM tainted)
+        """,
+    )
+    if not left:
+        return moved
+    for table in ("members_profile", "members_consent", "members_objection", "members_identity"):
+        cursor.execute(
+            f"UPDATE {table} x SET person_id = s.label FROM left_seen s "
+            "WHERE x.person_id = s.person_id"  # noqa: S608 - a table of the code
+        )
+    cursor.execute("DELETE FROM members_person q USING left_seen s WHERE q.id = s.person_id")
+    return moved
 
 
 def _mend_statistics(cursor: CursorWrapper) -> None:
@@ -112,7 +317,6 @@ def _update_hot(cursor: CursorWrapper) -> None:
 
     It is set where an identity is hot in some brand; `hot_brand` says in which.
     """
-    stage(cursor, "flipped", "identity_id bigint NOT NULL")
     cursor.execute(
         """
         WITH counted AS (
@@ -159,16 +363,15 @@ def _stage_hot_brands(cursor: CursorWrapper, identities: str) -> None:
     )
 
 
-def _find_nodes(cursor: CursorWrapper) -> int:
-    """Stage the profiles of every person that may change, and the edges between them.
+def _find_affected(cursor: CursorWrapper) -> int:
+    """Stage every person that may change.
 
     Persons were components before, and only touched links changed, so no edge leaves this set.
     """
-    touched = "SELECT identity_id FROM touched_identity"
-    _stage_hot_brands(cursor, f"{touched} GROUP BY 1")
+    _stage_hot_brands(cursor, "SELECT identity_id FROM touched_identity GROUP BY 1")
     # Persons of arriving profiles are in no other table yet, so nobody else can have them. What a
     # hot identity joined before it went cold in a brand is the person that it points to.
-    persons = stage_query(
+    return stage_query(
         cursor,
         "affected_person",
         """
@@ -189,9 +392,13 @@ def _find_nodes(cursor: CursorWrapper) -> int:
         JOIN members_identity i ON i.id = t.identity_id AND i.is_hot
         JOIN members_profile p ON p.person_id = i.person_id
         UNION ALL
-        SELECT person_id FROM arriving_profile
+        SELECT person_id FROM slow_arrival
         """,
     )
+
+
+def _find_nodes(cursor: CursorWrapper) -> None:
+    """Stage the profiles of the affected persons, and the edges between them."""
     stage_query(
         cursor,
         "node",
@@ -199,12 +406,12 @@ def _find_nodes(cursor: CursorWrapper) -> int:
         SELECT p.id AS profile_id, p.person_id, p.brand_id, p.id AS label, false AS is_arriving
         FROM affected_person a JOIN members_profile p ON p.person_id = a.person_id
         UNION ALL
-        SELECT profile_id, person_id, brand_id, profile_id, true FROM arriving_profile
+        SELECT profile_id, person_id, brand_id, profile_id, true FROM slow_arrival
         """,
     )
     _stage_hot_brands(
         cursor,
-        f"{touched} UNION SELECT l.identity_id FROM node n "  # noqa: S608 - queries of the code
+        "SELECT identity_id FROM touched_identity UNION SELECT l.identity_id FROM node n "
         "JOIN members_identitylink l ON l.profile_id = n.profile_id "
         "JOIN members_identity i ON i.id = l.identity_id AND i.is_hot",
     )
@@ -218,7 +425,6 @@ def _find_nodes(cursor: CursorWrapper) -> int:
         ) AS linked WHERE ends > 1
         """,  # noqa: S608 - a constant of the code
     )
-    return persons
 
 
 def _label_components(cursor: CursorWrapper) -> None:
@@ -359,22 +565,21 @@ def _tidy(cursor: CursorWrapper) -> None:
         HAVING i.person_id <> min(t.person_id)
         UNION ALL
         SELECT i.id, i.person_id, COALESCE(p.person_id, a.person_id)
-        FROM members_identity i
+        -- Each by its index: an OR of these would scan all identities.
+        FROM (
+            SELECT o.id FROM left_person q JOIN members_identity o USING (person_id)
+            UNION SELECT identity_id FROM touched_identity
+            -- A hot one may have pointed to the person that its holder has left.
+            UNION SELECT l.identity_id FROM moved m
+            JOIN members_identitylink l ON l.profile_id = m.profile_id
+        ) AS c JOIN members_identity i USING (id)
         LEFT JOIN LATERAL (
             SELECT l.profile_id FROM members_identitylink l WHERE l.identity_id = i.id LIMIT 1
         ) AS l ON true
         LEFT JOIN members_profile p ON p.id = l.profile_id
         LEFT JOIN arriving_profile a ON a.profile_id = l.profile_id
-        WHERE (l.profile_id IS NULL OR i.is_hot AND NOT EXISTS (
+        WHERE l.profile_id IS NULL OR i.is_hot AND NOT EXISTS (
             SELECT FROM hot_brand h WHERE h.identity_id = i.id AND NOT h.is_cold
-        )) AND (
-            i.person_id IN (SELECT person_id FROM left_person)
-            OR i.id IN (SELECT identity_id FROM touched_identity)
-            -- A hot one may have pointed to the person that its holder has left.
-            OR i.id IN (
-                SELECT l.identity_id FROM moved m
-                JOIN members_identitylink l ON l.profile_id = m.profile_id
-            )
         )
         """,  # noqa: S608 - a constant of the code
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.db.backends.utils import CursorWrapper
 
+from members import identity
 from members.staging import stage_query
 
 
-def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
+def write_identities(cursor: CursorWrapper, brand_id: int, *, has_known: bool) -> None:
     """Write identities and links, and note what resolution must look at."""
     cursor.execute(
         "INSERT INTO arriving_profile "
@@ -25,24 +26,52 @@ def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
         WHERE i.has_contact AND k.key IS NOT NULL
         """,
     )
+    # Known ones with the person they point to; the others get their numbers here.
+    stage_query(
+        cursor,
+        "arriving_identity",
+        """
+        SELECT COALESCE(i.id, nextval(
+                (SELECT pg_get_serial_sequence('members_identity', 'id'))::regclass
+            )) AS identity_id, n.kind, n.key, n.person_id,
+            i.person_id AS known_person_id, COALESCE(i.is_hot, false) AS is_hot
+        FROM (
+            SELECT kind, key, min(person_id) AS person_id FROM incoming_identity GROUP BY kind, key
+        ) AS n
+        LEFT JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
+        """,
+    )
+    stage_query(
+        cursor,
+        "arriving_link",
+        """
+        SELECT n.profile_id, n.person_id, i.identity_id
+        FROM incoming_identity n JOIN arriving_identity i USING (kind, key)
+        """,
+    )
+    identity.join_arriving(cursor)
     cursor.execute(
         """
-        INSERT INTO members_identity (kind, key, person_id, is_hot)
-        SELECT DISTINCT ON (n.kind, n.key) n.kind, n.key,
-            COALESCE(n.person_id, p.person_id), false
-        FROM incoming_identity n LEFT JOIN members_profile p ON p.id = n.profile_id
-        WHERE NOT EXISTS (
-            SELECT 1 FROM members_identity i WHERE i.kind = n.kind AND i.key = n.key
-        )
-        ORDER BY n.kind, n.key, n.profile_id
+        INSERT INTO members_identity (id, kind, key, person_id, is_hot)
+        SELECT n.identity_id, n.kind, n.key, COALESCE(l.label, n.person_id, (
+            SELECT p.person_id FROM arriving_link a JOIN members_profile p ON p.id = a.profile_id
+            WHERE a.identity_id = n.identity_id LIMIT 1
+        )), false
+        FROM arriving_identity n LEFT JOIN person_label l USING (person_id)
+        WHERE n.known_person_id IS NULL
         """
     )
+    if not has_known:
+        cursor.execute(
+            "INSERT INTO members_identitylink (profile_id, identity_id) "
+            "SELECT profile_id, identity_id FROM arriving_link"
+        )
+        return
     cursor.execute(
         """
         WITH added AS (
             INSERT INTO members_identitylink (profile_id, identity_id)
-            SELECT n.profile_id, i.id FROM incoming_identity n
-            JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
+            SELECT profile_id, identity_id FROM arriving_link
             ON CONFLICT DO NOTHING
             RETURNING profile_id, identity_id
         ), removed AS (
@@ -55,7 +84,8 @@ def write_identities(cursor: CursorWrapper, brand_id: int) -> None:
                 )
             RETURNING l.profile_id, l.identity_id
         ), both_ways AS (
-            SELECT * FROM added UNION ALL SELECT * FROM removed
+            SELECT a.* FROM added a JOIN members_profile p ON p.id = a.profile_id
+            UNION ALL SELECT * FROM removed
         ), profiles AS (
             INSERT INTO touched_profile SELECT DISTINCT profile_id FROM both_ways
         )

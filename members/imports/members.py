@@ -162,7 +162,7 @@ class MemberChunks:
             new, has_contacts = self._stage(cursor, read, known)
             identity.begin_touching(cursor)
             if new or has_contacts:
-                write_identities(cursor, self.brand_id)
+                write_identities(cursor, self.brand_id, has_known=new < len(read))
             identity.resolve()
             stage_answers(cursor, self.brand_id)
             self._write_profiles(cursor, new)
