@@ -13,7 +13,7 @@ from config.embedded.services import Services
 
 
 @contextmanager
-def own_services() -> Iterator[None]:
+def own_services() -> Iterator[Services]:
     """Start services as the demo has them (durable commits), set Django up, remove all after."""
     folder = VarFolder(default_var() / "bench")
     with folder.locked(), clear_errors(folder):
@@ -34,6 +34,6 @@ def own_services() -> Iterator[None]:
             from tenants.migration import migrate_public
 
             migrate_public()
-            yield
+            yield services
         finally:
             services.erase()

@@ -24,6 +24,14 @@ def refuse_unbound(**kwargs: Any) -> None:
         checks.refuse_unbound()
 
 
+@worker_init.connect
+def refuse_wrong_key(**kwargs: Any) -> None:
+    """End a worker whose master key opens no group's keys, before it takes any work."""
+    from members import key_checks
+
+    key_checks.at_start()
+
+
 @worker_ready.connect
 def resume_imports(**kwargs: Any) -> None:
     """Let what lost its worker go on, rather than wait for a time-out or the next hour."""
@@ -33,3 +41,4 @@ def resume_imports(**kwargs: Any) -> None:
     app.send_task("members.resume_imports")
     app.send_task("members.expire_answers")
     app.send_task("members.sweep_answers")
+    app.send_task("members.sweep_keys")

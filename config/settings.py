@@ -23,8 +23,20 @@ if SLUICE_PROCESS not in {"web", "scoped", "bulk"}:
 
 SECRET_KEY = env.secret("SECRET_KEY", demo=DEMO)
 MASTER_KEY = env.secret("MASTER_KEY", demo=False)
-# Keys that were the master key before: seals of the audit made under them are still checked.
+# Keys that were the master key before: what they wrapped is still opened, and seals of the audit
+# made under them are still checked.
 FORMER_MASTER_KEYS = env.words("FORMER_MASTER_KEYS")
+# What wraps the groups' keys: tenants.master_key.MasterKeyProvider.
+MASTER_KEY_PROVIDER = env.text("MASTER_KEY_PROVIDER", "tenants.master_key.EnvironmentKey")
+# For tenants.vault_key.VaultTransitKey alone.
+VAULT_ADDR = env.text("VAULT_ADDR", "")
+VAULT_TOKEN = env.text("VAULT_TOKEN", "")
+VAULT_TRANSIT_KEY = env.text("VAULT_TRANSIT_KEY", "sluice")
+# How often a person may reveal contact data, in an hour; programs are throttled by API_RATE.
+REVEALS_PER_HOUR = env.number("REVEALS_PER_HOUR", 60)
+# An old data key of a group is deleted no sooner than this many seconds after the new one was
+# made: a request or task that read the old one has ended by then.
+KEY_GRACE_SECONDS = env.number("KEY_GRACE_SECONDS", 900)
 
 # --- Applications ---------------------------------------------------------------------------
 

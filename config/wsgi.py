@@ -9,6 +9,8 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 
 application = get_wsgi_application()
 
-from tenants.checks import refuse_unbound  # noqa: E402 - needs the applications
+from members.key_checks import at_start  # noqa: E402 - needs the applications
+from tenants.checks import refuse_unbound  # noqa: E402
 
 refuse_unbound()
+at_start()

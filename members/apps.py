@@ -12,7 +12,7 @@ class MembersConfig(AppConfig):
         """Give every new group its keys; tell a change of mode what it counts and recomputes."""
         from brands import answers
         from brands.records import content
-        from members import consent_gap, impact, keys, told
+        from members import consent_gap, impact, key_checks, keys, told  # noqa: F401  checks too
         from members.exports import tasks as export_tasks
         from tenants import provisioning
 

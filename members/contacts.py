@@ -7,6 +7,7 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import phonenumbers
@@ -69,9 +70,22 @@ def identity_key(keys: GroupKeys, kind: str, normalised: str) -> bytes:
     return hmac.digest(keys.index, f"{kind}:{normalised}".encode(), "sha256")[:16]
 
 
+# Contact field → kind of identity → Contact column with its key: what a contact is found by.
+IDENTIFIERS: tuple[tuple[str, str, str], ...] = (
+    ("phone", Identity.Kind.PHONE, "phone_key"),
+    ("unionid", Identity.Kind.UNIONID, "unionid_key"),
+    ("card_no", Identity.Kind.CARD, "card_key"),
+    ("email", Identity.Kind.EMAIL, "email_key"),
+)
+
+
 def find_keys(keys: GroupKeys, text: str, region: str = "CN") -> dict[str, bytes]:
-    """Return Contact key column → key for everything TEXT could be: phone, e-mail, card."""
-    found = {"card_key": identity_key(keys, Identity.Kind.CARD, normalise_code(text))}
+    """Return Contact key column → key for all TEXT could be: phone, e-mail, card, WeChat id."""
+    code = normalise_code(text)
+    found = {
+        "card_key": identity_key(keys, Identity.Kind.CARD, code),
+        "unionid_key": identity_key(keys, Identity.Kind.UNIONID, code),
+    }
     try:
         phone = normalise_phone(text, region)
         found["phone_key"] = identity_key(keys, Identity.Kind.PHONE, phone)
@@ -85,20 +99,35 @@ def find_keys(keys: GroupKeys, text: str, region: str = "CN") -> dict[str, bytes
     return found
 
 
+def fingerprint(keys: GroupKeys, text: str) -> bytes:
+    """Return the 16 bytes by which the same contact data is known again."""
+    return hmac.digest(keys.index, f"contact:{text}".encode(), "sha256")[:16]
+
+
+# A sealed blob is 2 bytes version of the data key, 12 bytes nonce, then the text under AES-256-GCM.
+_NONCE = slice(2, 14)
+
+
 def seal(keys: GroupKeys, fields: dict[str, str]) -> bytes:
-    """Return contact fields encrypted with the group's data key (AES-256-GCM, random nonce)."""
+    """Return contact fields encrypted with the group's data key in use."""
     return seal_text(keys, json.dumps(fields, ensure_ascii=False, separators=(",", ":")))
 
 
 def seal_text(keys: GroupKeys, text: str) -> bytes:
-    """Return the JSON of contact fields encrypted, as `seal` does."""
+    """Return a text encrypted with the group's data key in use, whose version the blob says."""
     nonce = os.urandom(12)
-    return nonce + _cipher(keys.data).encrypt(nonce, text.encode(), None)
+    head = keys.version.to_bytes(2)
+    return head + nonce + _cipher(keys.data).encrypt(nonce, text.encode(), None)
 
 
 @lru_cache(maxsize=64)
 def _cipher(key: bytes) -> AESGCM:
     return AESGCM(key)
+
+
+def sealed_version(blob: bytes) -> int:
+    """Return the version of the data key that a blob is sealed with."""
+    return int.from_bytes(blob[:2])
 
 
 def unseal(keys: GroupKeys, contact: Contact) -> dict[str, str]:
@@ -108,21 +137,82 @@ def unseal(keys: GroupKeys, contact: Contact) -> dict[str, str]:
 
 def open_sealed(keys: GroupKeys, blob: bytes) -> dict[str, str]:
     """Return the contact fields of a sealed blob."""
-    return json.loads(_cipher(keys.data).decrypt(blob[:12], blob[12:], None))
+    return fields_of(open_text(keys, blob))
+
+
+def fields_of(text: str) -> dict[str, str]:
+    """Return the contact fields that an opened text says."""
+    return json.loads(text)
+
+
+def open_text(keys: GroupKeys, blob: bytes) -> str:
+    """Return the text of a sealed blob; raises InvalidTag or ValueError where it was damaged."""
+    key = keys.data_key(sealed_version(blob))
+    return _cipher(key).decrypt(blob[_NONCE], blob[14:], None).decode()
+
+
+# --- Masks ----------------------------------------------------------------------------------
+# Each shows at most what its docstring says, whatever it is given: of what is too short, nothing.
+
+_HIDDEN = "****"
 
 
 def mask_name(name: str) -> str:
-    """Return the first character and asterisks: 张** or J***."""
-    return f"{name[0]}{'*' * min(max(len(name) - 1, 1), 3)}" if name else ""
+    """Return the first letter and asterisks: 张** or J***; of a name of one letter none."""
+    if len(name) < 2 or not name[0].isalnum():
+        return "*" * min(len(name), 3)
+    return f"{name[0]}{'*' * min(len(name) - 1, 3)}"
 
 
 def mask_phone(phone: str) -> str:
-    """Return an E.164 number with its middle hidden: 138****5678."""
+    """Return an E.164 number with at least its middle hidden: 138****5678, +44****0958."""
     national = phone.removeprefix("+86")
-    return f"{national[:3]}****{national[-4:]}" if len(national) >= 8 else "****"
+    if len(national) >= 11:
+        return f"{national[:3]}{_HIDDEN}{national[-4:]}"
+    if len(national) >= 8:
+        return f"{national[:2]}{_HIDDEN}{national[-2:]}"
+    return _HIDDEN
 
 
 def mask_email(email: str) -> str:
-    """Return the first letter and the domain: j***@example.com."""
-    name, _, domain = email.partition("@")
-    return f"{name[0]}***@{domain}" if name and domain else ""
+    """Return the first letter, where there are more, and the domain: j***@example.com."""
+    name, _, domain = email.rpartition("@")
+    if not name or not domain:
+        return ""
+    return f"{name[0] if len(name) > 1 else ''}***@{domain}"
+
+
+def mask_card(number: str) -> str:
+    """Return the last four characters of a card's number, of a short one none: ****5678."""
+    return f"{_HIDDEN}{number[-4:] if len(number) >= 8 else ''}" if number else ""
+
+
+def mask_wechat(code: str) -> str:
+    """Return the first four characters of an openid or unionid, of a short one none: oXyz****."""
+    return f"{code[:4] if len(code) >= 12 else ''}{_HIDDEN}" if code else ""
+
+
+def mask_birthday(day: str) -> str:
+    """Return the year of a day written as 1990-05-17: 1990-**-**."""
+    match = _DAY.match(day)
+    return f"{match[1]}-**-**" if match else _HIDDEN if day else ""
+
+
+_DAY = re.compile(r"^([12][0-9]{3})-[0-9]{2}-[0-9]{2}\Z")
+_MASKS: dict[str, Callable[[str], str]] = {
+    "name": mask_name,
+    "phone": mask_phone,
+    "email": mask_email,
+    "card_no": mask_card,
+    "unionid": mask_wechat,
+    "birthday": mask_birthday,
+}
+
+
+def masked(fields: Mapping[str, str]) -> dict[str, str]:
+    """Return contact fields with each masked by its kind; a kind without a mask shows nothing."""
+    return {name: _MASKS.get(name, _mask_all)(text) for name, text in fields.items()}
+
+
+def _mask_all(text: str) -> str:
+    return _HIDDEN if text else ""

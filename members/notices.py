@@ -22,7 +22,15 @@ from tenants.connection import connection
 from tenants.models import Tenant
 
 # What carries a profile's notice, beside the profile itself and its orders and their lines.
-COPIES = ("members_contact", "members_maskedcontact", "members_consent", "members_objection")
+COPIES = (
+    "members_contact",
+    "members_maskedcontact",
+    "members_consent",
+    "members_objection",
+    "members_touchpoint",
+    "members_profiletag",
+    "members_event",
+)
 
 # Profiles, answers and contacts as they are stored; {of} narrows each to the persons looked at.
 STORED_PROFILES = "SELECT p.id, p.person_id, p.brand_id, p.notice_id FROM members_profile p {of}"

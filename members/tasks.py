@@ -8,8 +8,10 @@ from members.answer_figures import count_if_stale
 from members.consents.entries import answers_record
 from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
-from members.imports.pipeline import import_run
+from members.imports.acts import job_run
 from members.imports.upkeep import imports_resume, uploads_purge
+from members.intake import tasks as _intake  # noqa: F401  as are these
+from members.rotation import rotation_run
 from members.strata_figures import count_if_due
 from members.stratify import refresh_if_stale
 from tenants.context import in_every_group, task_tenant
@@ -17,8 +19,8 @@ from tenants.context import in_every_group, task_tenant
 
 @shared_task(name="members.run_import")
 def run_import(job_id: int) -> str:
-    """Import a job's file in the group whose schema came with the task."""
-    return import_run(tenant=task_tenant(), job_id=job_id).state
+    """Check or import a job's file, or take an import back, in the group that came with the task."""
+    return job_run(tenant=task_tenant(), job_id=job_id).state
 
 
 @shared_task(name="members.record_answers")
@@ -74,3 +76,16 @@ def resume_imports() -> int:
 def purge_uploads() -> int:
     """Delete what uploads nobody needs any more, in every group; return how many files."""
     return in_every_group(uploads_purge)
+
+
+@shared_task(name="members.rotate_keys")
+def rotate_keys() -> str:
+    """Seal anew what was asked for, in the group whose schema came with the task."""
+    rotation = rotation_run(tenant=task_tenant())
+    return rotation.state if rotation else ""
+
+
+@shared_task(name="members.sweep_keys")
+def sweep_keys() -> int:
+    """Go on, in every group, with a change of a key: after a stop, and to delete former keys."""
+    return in_every_group(lambda tenant: int(rotation_run(tenant=tenant) is not None))

@@ -32,12 +32,20 @@ def ensure() -> None:
         name="Close answers that expire",
         defaults={"task": "members.expire_answers", "interval": hourly, "queue": "bulk"},
     )
+    PeriodicTask.objects.get_or_create(
+        name="Go on with changes of groups' keys",
+        defaults={"task": "members.sweep_keys", "interval": hourly, "queue": "bulk"},
+    )
     minutely, _created = IntervalSchedule.objects.get_or_create(
         every=1, period=IntervalSchedule.MINUTES
     )
     PeriodicTask.objects.get_or_create(
         name="Record answers that no worker has heard of",
         defaults={"task": "members.sweep_answers", "interval": minutely, "queue": "bulk"},
+    )
+    PeriodicTask.objects.get_or_create(
+        name="Apply batches that no worker has heard of",
+        defaults={"task": "members.sweep_intake", "interval": minutely, "queue": "bulk"},
     )
     PeriodicTask.objects.get_or_create(
         name="Follow changes of mode that became effective",

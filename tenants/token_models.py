@@ -18,6 +18,14 @@ class TokenAction(models.TextChoices):
     READ_CONSENTS = "consents:read", _("Read consents")
     WRITE_CONSENTS = "consents:write", _("Record consents")
     READ_RULES = "rules:read", _("Read notices and who sees what")
+    READ_EVENTS = "events:read", _("Read events and touchpoints")
+    READ_TAGS = "tags:read", _("Read tags")
+    READ_SEGMENTS = "segments:read", _("Read segments and who is in them")
+    READ_JOBS = "jobs:read", _("Read how imports and exports stand")
+    WRITE_MEMBERS = "members:write", _("Hand in members")
+    WRITE_ORDERS = "orders:write", _("Hand in orders and refunds")
+    WRITE_EVENTS = "events:write", _("Hand in events and touchpoints")
+    WRITE_TAGS = "tags:write", _("Hand in tags of members")
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):

@@ -33,6 +33,15 @@ NEEDED = {
     TokenAction.READ_CONSENTS: "members.view_consent",
     TokenAction.WRITE_CONSENTS: "members.add_consent",
     TokenAction.READ_RULES: "brands.view_notice",
+    TokenAction.READ_EVENTS: "members.view_order",
+    TokenAction.READ_TAGS: "members.view_profile",
+    TokenAction.READ_SEGMENTS: "members.view_segment",
+    TokenAction.READ_JOBS: "members.view_importjob",
+    # What is handed in line by line is what a file would bring.
+    TokenAction.WRITE_MEMBERS: "members.add_importjob",
+    TokenAction.WRITE_ORDERS: "members.add_importjob",
+    TokenAction.WRITE_EVENTS: "members.add_importjob",
+    TokenAction.WRITE_TAGS: "members.add_importjob",
 }
 
 

@@ -26,6 +26,9 @@ WRITABLE = {
     "members_brandstratumrule": {"SELECT", "INSERT"},
     "members_brandsegment": {"SELECT", "INSERT", "UPDATE"},
     "members_consententry": {"SELECT", "INSERT"},
+    "members_intakebatch": {"SELECT", "INSERT"},
+    "members_intakepart": {"SELECT", "INSERT"},
+    "members_tag": {"SELECT", "INSERT", "UPDATE"},
     "members_groupconsententry": {"SELECT", "INSERT"},
 }
 _OWNERS_OWN = tuple(
@@ -327,6 +330,8 @@ def _grant_writes(
             done = _tries(cursor, values, lambda row=row: wall_rows.insert(cursor, table, [row]))
             if bool(done) != (grant == viewer.grant):
                 yield f"{table}, {viewer.name}: insert for {grant} {'passes' if done else 'fails'}"
+        if "UPDATE" not in WRITABLE[table]:
+            continue
         own = sum(oracle.is_own(viewer, row) for row in facts.values())
         changed = _tries(
             cursor, values, lambda: cursor.execute(f'UPDATE "{table}" SET grant_id = grant_id')

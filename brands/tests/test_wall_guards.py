@@ -33,6 +33,9 @@ WRITERS = {
     "brands.SharingRecord": "brands issue theirs; decisions without figures, sealed by a digest",
     "members.GroupStratumRule": HQ,
     "members.GroupSegment": HQ,
+    "members.GroupTag": HQ,
+    "members.KeyRotation": HQ,
+    "members.RevealRule": HQ,
 }
 # What only is read, and why all of the group may.
 READ = {
@@ -89,7 +92,7 @@ def _insert(model: type, brand_id: int) -> str:
 
 def test_a_brands_people_write_no_decision_and_nothing_of_a_sibling(cast, seeing, in_acme):
     tea, bakery = (Brand.objects.get(code=code).pk for code in ("tea", "bakery"))
-    assert len(_guarded()) == 12
+    assert len(_guarded()) == 15
     allowed = {}
     for person in ("brand_manager", "analyst", "store_manager", "group_admin"):
         with seeing(getattr(cast, person)):

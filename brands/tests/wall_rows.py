@@ -23,6 +23,7 @@ _FILLING = {
     "text": "''",
     "character varying": "''",
     "bytea": "''",
+    "uuid": "gen_random_uuid()",
     "boolean": "false",
     "jsonb": "'{}'",
     "bigint[]": "'{}'",
@@ -139,7 +140,18 @@ def fill(cursor: Any, places: Places) -> None:
     insert(cursor, "members_order", orders)
     lines = [{"order_id": pk, "line_no": 1, **place} for pk, place in zip(ids, placed, strict=True)]
     insert(cursor, "members_orderline", lines)
+    insert(cursor, "members_event", [{**row, "event_id": row["profile_id"]} for row in of_profile])
+    tags = [{**row, "name": f"W{row['id']}"} for row in keyed]
+    insert(cursor, "members_tag", tags)
+    carried = [{**row, "tag_id": row["profile_id"]} for row in of_profile]
+    insert(cursor, "members_profiletag", carried)
+    account = {"id": _FIRST_ID, "kind": "other", "external_id": "W"}
+    insert(cursor, "brands_channelaccount", [account])
+    insert(cursor, "members_touchpoint", [{**row, "account_id": _FIRST_ID} for row in of_profile])
+    parts = [{**place, "id": _key(row)} for row, place in zip(keyed, placed, strict=True)]
+    insert(cursor, "members_intakepart", parts)
     insert(cursor, "members_importjob", keyed)
+    insert(cursor, "members_importsource", [{**row, "name": f"W{row['id']}"} for row in keyed])
     insert(cursor, "members_brandstratumrule", keyed)
     insert(cursor, "members_brandsegment", [{**row, "name": f"W{row['id']}"} for row in keyed])
     people = [{**row, "person_id": row["profile_id"]} for row in of_profile]
@@ -185,6 +197,24 @@ def fill(cursor: Any, places: Places) -> None:
             for number, (grant, by) in enumerate(EXPORTED)
         ],
     )
+    insert(
+        cursor,
+        "members_intakebatch",
+        [
+            {
+                "id": _key({"id": number}),
+                "grant_id": grant,
+                "created_by_id": by,
+                "key": f"W{number}",
+            }
+            for number, (grant, by) in enumerate(EXPORTED)
+        ],
+    )
+    views = [
+        {"grant_id": grant, "name": f"W{number}", "made_by_id": by}
+        for number, (grant, by) in enumerate(EXPORTED)
+    ]
+    insert(cursor, "members_ownview", views)
     brands = places.brands.values()
     insert(
         cursor,

@@ -8,23 +8,38 @@ from dataclasses import replace
 from brands.wall.visibility import Cell, Kind, KindSets, Reason, Sight, Visible
 from tenants.models import TokenAction
 
-_PROFILES = frozenset(
+# Whoever reads what members did names the member, whom the wall has to show.
+_ACTIVITY = frozenset(
     {
-        TokenAction.READ_MEMBERS,
         TokenAction.READ_ORDERS,
+        TokenAction.READ_EVENTS,
         TokenAction.READ_CONSENTS,
+        # Answers that were handed in are of this kind, too.
         TokenAction.WRITE_CONSENTS,
     }
 )
-# Which of these actions a kind of data is needed for. Figures are needed for none.
+# Which actions a kind of data is needed for. Batches need none: what they hold is applied by a
+# worker, and never read back.
 _NEEDED_FOR: dict[Kind, frozenset[TokenAction]] = {
-    Kind.METRICS: frozenset(),
-    Kind.PROFILE: _PROFILES,
+    # Dictionaries, segments and jobs are read as figures are.
+    Kind.METRICS: frozenset(
+        {TokenAction.READ_TAGS, TokenAction.READ_SEGMENTS, TokenAction.READ_JOBS}
+    ),
+    Kind.PROFILE: _ACTIVITY
+    | {TokenAction.READ_MEMBERS, TokenAction.READ_TAGS, TokenAction.READ_SEGMENTS},
     Kind.CONTACT: frozenset({TokenAction.READ_CONTACTS}),
     Kind.MASKED: frozenset({TokenAction.READ_CONTACTS}),
-    # Answers that were handed in are of this kind, too.
-    Kind.ACTIVITY: _PROFILES - {TokenAction.READ_MEMBERS},
+    Kind.ACTIVITY: _ACTIVITY,
 }
+_WRITING = frozenset(
+    {
+        TokenAction.WRITE_CONSENTS,
+        TokenAction.WRITE_MEMBERS,
+        TokenAction.WRITE_ORDERS,
+        TokenAction.WRITE_EVENTS,
+        TokenAction.WRITE_TAGS,
+    }
+)
 
 
 def narrowed(visible: Visible, actions: Collection[str]) -> Visible:
@@ -32,7 +47,9 @@ def narrowed(visible: Visible, actions: Collection[str]) -> Visible:
     if visible.look is not None:
         raise ValueError("Nobody looks as another role by a token.")
     kept = {kind for kind in Kind if any(action in actions for action in _NEEDED_FOR[kind])}
-    writes = TokenAction.WRITE_CONSENTS in actions
+    writes = any(action in actions for action in _WRITING)
+    # What is said to the group itself are answers alone.
+    writes_group = visible.writes_group and TokenAction.WRITE_CONSENTS in actions
     closed = Cell(Sight.NONE, Reason.NOT_IN_TOKEN)
     return replace(
         visible,
@@ -45,7 +62,7 @@ def narrowed(visible: Visible, actions: Collection[str]) -> Visible:
         told_brands=visible.told_brands if Kind.METRICS in kept else frozenset(),
         write_brands=visible.write_brands if writes else frozenset(),
         write_stores=visible.write_stores if writes else frozenset(),
-        writes_group=visible.writes_group and writes,
-        group_without=visible.group_without if writes and visible.writes_group else None,
+        writes_group=writes_group,
+        group_without=visible.group_without if writes_group else None,
         _digest=[],
     )

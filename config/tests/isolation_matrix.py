@@ -70,9 +70,11 @@ members.refresh_strata | members/tests/test_strata.py::test_orders_elsewhere_cou
 members.resume_exports | members/tests/test_exports.py::test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once
 members.resume_imports | members/tests/test_import_upkeep.py::test_a_finished_job_is_left_alone
 members.run_export | members/tests/test_wall_api_and_exports.py::test_an_export_holds_what_the_table_says
+members.rotate_keys | members/tests/test_rotation.py::test_a_data_key_is_changed_in_steps_that_may_be_killed
 members.run_import | members/tests/test_import_commands.py::test_the_task_refuses_the_public_schema
 members.sweep_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
 members.sweep_exports | members/tests/test_exports.py::test_the_sweep_deletes_what_no_longer_holds_and_keeps_the_rest
+members.sweep_keys | members/tests/test_rotation.py::test_a_data_key_is_changed_in_steps_that_may_be_killed
 members.sweep_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
 tenants.tasks.check_all_audits | tenants/tests/test_audit_pages.py::test_each_night_all_chains_are_checked_and_their_ends_noted
 tenants.tasks.check_audit | tenants/tests/test_audit_pages.py::test_hq_asks_for_a_check_and_reads_that_all_events_fit
@@ -136,6 +138,8 @@ brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_lo
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/exports/files.py: export %s of %s names a file that is not its own | none: a job's number and its group's name
+members/key_checks.py: the keys of %s cannot be opened; other groups go on | none: a group's name
+members/key_checks.py: the keys of %s more groups cannot be opened | none: a number of groups
 members/imports/pipeline.py: import %s of %s names a file that is not its own | none: a job's number and its group's name
 members/imports/upkeep.py: import %s of %s names a file that is not its own | none: a job's number and its group's name
 members/imports/pipeline.py: import %s of %s goes on in another worker | none: the numbers of a job and its group's name
@@ -177,6 +181,7 @@ brands.Store | none: names of stores
 members.GroupKey | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Identity | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.IdentityLink | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.KeyRotation | none: versions of keys, and how far a job is
 members.OverlapCell | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.GroupSegment | members/tests/test_segments.py::test_the_groups_segments_are_hqs_and_a_brands_are_its_own
 members.GroupStratumRule | none: thresholds that HQ chose
@@ -185,6 +190,7 @@ members.PendingStratum | HERE::test_the_app_role_reads_nothing_of_the_owners_own
 members.PendingTotal | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Person | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PersonMerge | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.RevealRule | none: what HQ asks of who reveals contact data
 members.StrataState | none: a digest and steps of tens of thousands of members
 """),
     "public table": _rows("""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +17,10 @@ from typing import IO
 from django.utils.translation import gettext as _
 
 from members.imports.errors import ImportRefused
+from members.imports.headings import read_headings
+from members.imports.lines import LONE, MAX_ROW_BYTES, UNENDED, decode_lines, fault
 
-# A row longer than this is given back instead of read: no row of members or orders comes near.
-MAX_ROW_BYTES = 256 * 1024
 _BLOCK = 1 << 20
-_LONE = re.compile("[\udc80-\udcff]")
-_DELIMITERS = ",;\t"
 _MAX_HEADINGS = 500
 # What lines are made of that hold nothing, as spreadsheets leave them below the last row.
 _NO_CELLS = b' \t\r\n,;"\x1a'
@@ -39,6 +36,9 @@ class FileShape:
     size: int
     digest: str
     has_rows: bool = True
+    # Where the rows begin: the byte after the headings, and how many lines are before it.
+    begin: int = 0
+    begin_line: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Preview:
 
     headings: list[str]
     rows: list[list[str]]
+    shape: FileShape
+    chunk: Chunk
 
 
 @dataclass(frozen=True)
@@ -93,38 +95,35 @@ def inspect_file(path: Path) -> FileShape:
                 "and import that file."
             )
         )
-    encoding = _utf16(start) or _eight_bit(path, start)
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"%PDF")):
+        raise ImportRefused(
+            _(
+                "This is a web page or a document, whatever its name says. Nothing was imported. "
+                "Open it in Excel, save it as .xlsx or as CSV (UTF-8), and upload that."
+            )
+        )
+    is_marked = start.startswith(codecs.BOM_UTF8)
+    encoding = _utf16(start) or ("utf-8" if is_marked else _eight_bit(path, start))
     with opened(path, encoding) as source:
-        first = source.readline(MAX_ROW_BYTES + 1)
+        headings, delimiter, begin, begin_line = read_headings(source, encoding)
         has_rows = any(block.strip(_NO_CELLS) for block in iter(lambda: source.read(_BLOCK), b""))
         size = source.seek(0, 2)
-    if len(first) > MAX_ROW_BYTES:
-        raise ImportRefused(
-            _("The first line is too long to hold the headings. Nothing was imported.")
-        )
-    if b"\n" not in first and b"\r" in first:
-        raise ImportRefused(
-            _("The lines end in an old way (CR). Nothing was imported. Save the file as CSV again.")
-        )
-    text = _decode_header(first, encoding)
-    delimiter = max(_DELIMITERS, key=text.count)
-    headings = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
     if not any(headings):
         raise ImportRefused(_("The file's first line has no headings. Nothing was imported."))
     if len(headings) > _MAX_HEADINGS:
         raise ImportRefused(_("The file has too many columns. Nothing was imported."))
-    return FileShape(encoding, delimiter, headings, size, digest_of(path), has_rows)
+    return FileShape(
+        encoding, delimiter, headings, size, digest_of(path), has_rows, begin, begin_line
+    )
 
 
 def preview_file(path: Path, encoding: str, delimiter: str, *, rows: int) -> Preview:
     """Return a looked-at file's headings and its first rows, without reading it all."""
     with opened(path, encoding) as source:
-        first = source.readline(MAX_ROW_BYTES + 1)
-        text = _decode_header(first, encoding)
-        headings = [cell.strip() for cell in next(csv.reader([text], delimiter=delimiter), [])]
-        shape = FileShape(encoding, delimiter, headings, 0, "")
+        headings, _delimiter, begin, line = read_headings(source, encoding, delimiter)
+        shape = FileShape(encoding, delimiter, headings, 0, "", begin=begin, begin_line=line)
         chunk = next(chunks(source, shape, rows=rows), Chunk())
-    return Preview(headings, chunk.rows[:rows])
+    return Preview(headings, chunk.rows[:rows], shape, chunk)
 
 
 def digest_of(path: Path) -> str:
@@ -159,7 +158,7 @@ def _eight_bit(path: Path, start: bytes) -> str:
     broken, wide = 0, 0
     for text in _decoded(path, "utf-8", "surrogateescape"):
         if not text.isascii():
-            found = len(_LONE.findall(text))
+            found = len(LONE.findall(text))
             broken += found
             wide += _count_wide(text) - found
     if broken == 0 or broken * 10 < wide:
@@ -192,18 +191,6 @@ def _decoded(path: Path, encoding: str, errors: str) -> Iterator[str]:
     yield decoder.decode(b"", final=True)
 
 
-def _decode_header(first: bytes, encoding: str) -> str:
-    """Return the heading line as text, without a byte order mark."""
-    try:
-        text = first.decode("utf-8" if encoding.startswith("utf-16") else encoding)
-    except UnicodeDecodeError as error:
-        raise ImportRefused(
-            _("The headings cannot be read as %(encoding)s. Nothing was imported.")
-            % {"encoding": encoding}
-        ) from error
-    return text.removeprefix("\ufeff").rstrip("\r\n")
-
-
 @contextmanager
 def opened(path: Path, encoding: str) -> Iterator[IO[bytes]]:
     """Open a file for reading; one in UTF-16 as a copy in UTF-8, so that line ends are bytes."""
@@ -228,13 +215,13 @@ def chunks(
 ) -> Iterator[Chunk]:
     """Yield the file's rows after byte START, some at a time; every row, readable or not.
 
-    `start_line` is the number of lines before START; the headings are line 1.
+    `start_line` is the number of lines before START.
     """
     encoding = "utf-8" if shape.encoding.startswith("utf-16") else shape.encoding
     source.seek(start)
     if start == 0:
-        source.readline()
-        start, start_line = source.tell(), 1
+        source.seek(shape.begin)
+        start, start_line = shape.begin, shape.begin_line
     position, line = start, start_line
     pending: list[bytes] = []
     ended = False
@@ -283,7 +270,7 @@ def _parse(
     none. A quotation mark without its partner would swallow the rows after it: then its own line
     is given back and reading goes on behind it.
     """
-    texts, is_clean = _decode_lines(lines, encoding)
+    texts, is_clean = decode_lines(lines, encoding)
     width = len(shape.headings)
     used = len(texts)
     if is_clean and not _is_open(texts[-1:], shape):
@@ -357,44 +344,19 @@ def _add(chunk: Chunk, line: int, cells: list[str], encoding: str, width: int) -
             "width": width,
         }
         chunk.bad.append(BadRow(line, "", reason, cells))
-    elif any(map(_LONE.search, cells)):
+    elif any(map(LONE.search, cells)):
         reason = _("The row has bytes that are not %(encoding)s.") % {"encoding": encoding.upper()}
-        chunk.bad.append(BadRow(line, "", reason, [_LONE.sub("\ufffd", cell) for cell in cells]))
+        chunk.bad.append(BadRow(line, "", reason, [LONE.sub("\ufffd", cell) for cell in cells]))
     else:
         chunk.lines.append(line)
         chunk.rows.append(cells)
 
 
-def _decode_lines(lines: list[bytes], encoding: str) -> tuple[list[str], bool]:
-    try:
-        return [raw.decode(encoding) for raw in lines], True
-    except UnicodeDecodeError:
-        return [_decode_line(raw, encoding) for raw in lines], False
-
-
-def _decode_line(raw: bytes, encoding: str) -> str:
-    """Decode a line; bytes that are none of the encoding become lone surrogates."""
-    if encoding == "utf-8":
-        return raw.decode(encoding, "surrogateescape")
-    return raw.decode(encoding, "replace").replace("\ufffd", "\udc80")
-
-
 def _is_open(texts: list[str], shape: FileShape) -> bool:
     """Tell whether the row that begins these lines has not ended with them."""
-    return "unexpected end of data" in _fault(texts, shape)
+    return UNENDED in fault(texts, shape.delimiter)
 
 
 def _is_faulty(texts: list[str], shape: FileShape) -> bool:
     """Tell whether these lines break a rule of quoting."""
-    return bool(_fault(texts, shape))
-
-
-def _fault(texts: list[str], shape: FileShape) -> str:
-    if not any('"' in text for text in texts):
-        return ""
-    try:
-        for _cells in csv.reader(texts, delimiter=shape.delimiter, strict=True):
-            pass
-    except csv.Error as error:
-        return str(error)
-    return ""
+    return bool(fault(texts, shape.delimiter))

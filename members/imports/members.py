@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import hmac
 import json
 import unicodedata
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from members import contacts, identity, locks
 from members.consents.ledger import fourteenth_birthday
 from members.contacts import identity_key
 from members.exports.tasks import sweep_enqueue
-from members.imports import cells
+from members.imports import cells, images, rules
 from members.imports.answers import (
     WITHDRAWN_WORDS,
     answerable_notices,
@@ -35,7 +34,7 @@ from members.imports.columns import Columns, Counts, read_columns
 from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.files import BadRow, Chunk
 from members.imports.member_cells import GENDERS, YES_NO, read_email, read_identifier, read_phone
-from members.keys import GroupKeys, group_keys
+from members.keys import group_keys
 from members.models import Identity, ImportJob
 from members.notices import COPIES, apply_notices, refresh_objections
 from members.staging import copy_into, stage, stage_query
@@ -60,7 +59,7 @@ _COLUMNS = (
     "phone varchar, email varchar, fingerprint bytea, sealed bytea, phone_key bytea, "
     "unionid_key bytea, card_key bytea, email_key bytea, is_generated boolean, minor_until date, "
     "answered_notice_id bigint, is_given boolean, answered_at timestamptz, "
-    "is_by_guardian boolean, channel varchar, evidence varchar"
+    f"is_by_guardian boolean, channel varchar, evidence varchar, {rules.STAGED}"
 )
 
 
@@ -77,6 +76,8 @@ class Known:
     sealed: bytes | None
     is_generated: bool
     minor_until: dt.date | None
+    as_of: dt.datetime | None
+    source_rank: int
 
 
 class MemberChunks:
@@ -92,6 +93,8 @@ class MemberChunks:
 
     def __init__(self, tenant: Tenant, job: ImportJob, columns: dict[str, int]) -> None:
         self.brand_id = job.brand_id
+        self.job_id = job.pk
+        self.rules = rules.Rules.of(job)
         self.zone = ZoneInfo(tenant.time_zone)
         self.keys = group_keys()
         self.key_version = self.keys.version
@@ -123,16 +126,17 @@ class MemberChunks:
             "consent_channel": read(cells.read_text(longest=40)),
             "consent_evidence": read(cells.read_text(longest=200)),
             "generated": read(cells.read_choice(YES_NO, _("“%(cell)s” is neither yes nor no."))),
+            "as_of": read(self._read_consented_on(now)),
         }
-        nulls = ("birthday", "store_id", "registered_on", "consented_on")
+        nulls = ("birthday", "store_id", "registered_on", "consented_on", "as_of")
         self.defaults = {
             **dict.fromkeys(self.readers, ""),
             **dict.fromkeys(nulls, cells.NULL),
             "guardian": "f",
             "generated": "f",
         }
-        # Contact fields without a column keep what they hold.
-        self.keeps_contact = not set(_CONTACT) <= set(self.columns)
+        # Contact fields without a column keep what they hold, and all do where the rules say so.
+        self.keeps_contact = self.rules.keeps or not set(_CONTACT) <= set(self.columns)
 
     def _read_consent(self, cell: str) -> str:
         text = unicodedata.normalize("NFKC", cell).strip()
@@ -171,6 +175,7 @@ class MemberChunks:
                 answers_bump()
                 sweep_enqueue()
             if has_contacts:
+                images.keep_contacts(cursor, self.job_id)
                 write_contacts(cursor, self.key_version)
             refresh_objections("affected_person")
             stratify_persons(cursor, "affected_person")
@@ -199,7 +204,7 @@ class MemberChunks:
         cursor.execute(
             """
             SELECT p.member_no, p.id, c.fingerprint, CASE WHEN %s THEN c.sealed END,
-                c.is_generated, c.minor_until
+                c.is_generated, c.minor_until, p.as_of, p.source_rank
             FROM members_profile p LEFT JOIN members_contact c ON c.profile_id = p.id
             WHERE p.brand_id = %s AND p.member_no = ANY(%s)
             """,
@@ -207,9 +212,10 @@ class MemberChunks:
         )
         return {
             number: Known(
-                pk, fingerprint and bytes(fingerprint), sealed and bytes(sealed), bool(g), minor
+                *(pk, fingerprint and bytes(fingerprint), sealed and bytes(sealed), bool(g)),
+                *(minor, as_of, rank),
             )
-            for number, pk, fingerprint, sealed, g, minor in cursor.fetchall()
+            for number, pk, fingerprint, sealed, g, minor, as_of, rank in cursor.fetchall()
         }
 
     def _guard_minors(self, read: Columns, known: dict[str, Known]) -> None:
@@ -257,7 +263,10 @@ class MemberChunks:
             [new],
         )
         ids = iter(cursor.fetchall())
-        names = ("gender", "store_id", "registered_on", "consent", "consented_on", "generated")
+        names = (
+            *("gender", "store_id", "registered_on", "consent", "consented_on", "generated"),
+            "as_of",
+        )
         said_names = ("guardian", "consent_channel", "consent_evidence")
         contact_columns = zip(*(read[name] for name in _CONTACT), strict=True)
         rows = []
@@ -270,7 +279,7 @@ class MemberChunks:
             zip(*(read[n] for n in said_names), strict=True),
             strict=True,
         ):
-            gender, store, registered, consent, consented, generated = values
+            gender, store, registered, consent, consented, generated, as_of = values
             before = known.get(number)
             profile, person = (before.profile_id, cells.NULL) if before else next(ids)
             if not consent:
@@ -282,11 +291,12 @@ class MemberChunks:
                     f"{cells.NULL if is_no else consent}\t{'f' if is_no else 't'}\t{consented}\t"
                     f"{guardian}\t{channel or 'import'}\t{evidence}"
                 )
-            sealed = self._contact(contact, generated, before)
+            loses = before is not None and self._loses(as_of, before)
+            sealed = self._contact(contact, generated, before, loses=loses)
             has_contacts = has_contacts or sealed is not _SAME_CONTACT
             rows.append(
                 f"{line}\t{profile}\t{person}\t{'f' if before else 't'}\t{number}\t{gender}\t"
-                f"{store}\t{registered}\t{sealed}\t{answer}\n"
+                f"{store}\t{registered}\t{sealed}\t{answer}\t{as_of}\t{'t' if loses else 'f'}\n"
             )
         stage(cursor, "incoming_member", _COLUMNS)
         columns = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
@@ -294,8 +304,16 @@ class MemberChunks:
         stage(cursor, "changed_profile", "profile_id bigint NOT NULL")
         return new, has_contacts
 
-    def _contact(self, texts: tuple[str, ...], generated: str, before: Known | None) -> str:
+    def _loses(self, as_of: str, before: Known) -> bool:
+        own = None if as_of == cells.NULL else dt.datetime.fromisoformat(as_of)
+        return self.rules.loses(own, before.as_of, before.source_rank)
+
+    def _contact(
+        self, texts: tuple[str, ...], generated: str, before: Known | None, *, loses: bool
+    ) -> str:
         """Return a row's contact columns; all empty where the database holds the same already."""
+        if loses and not self.rules.keeps:
+            return _SAME_CONTACT
         fields = {
             name: text
             for name, text in zip(_CONTACT, texts, strict=True)
@@ -304,15 +322,11 @@ class MemberChunks:
         if before and self.keeps_contact:
             if before.sealed:
                 kept = contacts.open_sealed(self.keys, before.sealed)
-                fields = {
-                    name: found
-                    for name in _CONTACT
-                    if (found := (fields if name in self.columns else kept).get(name))
-                }
-            if "generated" not in self.columns:
+                fields = self.rules.merged(fields, kept, columns=self.columns, loses=loses)
+            if "generated" not in self.columns or loses:
                 generated = "t" if before.is_generated else "f"
         text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-        fingerprint = _fingerprint(self.keys, generated + text)
+        fingerprint = contacts.fingerprint(self.keys, generated + text)
         if before and before.fingerprint == fingerprint:
             return _SAME_CONTACT
         minor_until = cells.NULL
@@ -343,45 +357,31 @@ class MemberChunks:
                 """
                 INSERT INTO members_profile (id, brand_id, store_id, notice_id, person_id,
                     member_no, is_member, gender, registered_on, orders, sales, no_automation,
-                    created_at, updated_at)
+                    as_of, source_rank, import_id, created_at, updated_at)
                 SELECT i.profile_id, %s, i.store_id, n.notice, a.person_id, i.member_no, true,
-                    i.gender, i.registered_on, 0, 0, false, now(), now()
+                    i.gender, i.registered_on, 0, 0, false,
+                    COALESCE(i.as_of, %s), %s, %s, now(), now()
                 FROM incoming_member i
                 JOIN arriving_profile a ON a.profile_id = i.profile_id
                 LEFT JOIN renoticed n ON n.profile_id = i.profile_id
                 """,
-                [self.brand_id],
+                [self.brand_id, self.rules.as_of, self.rules.rank, self.job_id],
             )
             # Written already, each row once.
             cursor.execute(
                 "DELETE FROM renoticed r USING arriving_profile a WHERE r.profile_id = a.profile_id"
             )
         has = {name: name in self.columns for name in ("gender", "store_id", "registered_on")}
-        changing = stage_query(
-            cursor,
-            "changing",
-            """
-            SELECT * FROM (
-                SELECT p.id AS profile_id, p.store_id AS old_store_id,
-                    CASE WHEN %(gender)s THEN i.gender ELSE p.gender END AS gender,
-                    CASE WHEN %(store_id)s THEN i.store_id ELSE p.store_id END AS store_id,
-                    CASE WHEN %(registered_on)s THEN i.registered_on ELSE p.registered_on END
-                        AS registered_on,
-                    p.gender AS old_gender, p.registered_on AS old_registered_on, p.is_member
-                FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
-                WHERE NOT i.is_new
-            ) AS both_sides
-            WHERE (gender, store_id, registered_on)
-                IS DISTINCT FROM (old_gender, old_store_id, old_registered_on) OR NOT is_member
-            """,
-            has,
-        )
+        query, params = rules.changing_sql(has, self.rules)
+        changing = stage_query(cursor, "changing", query, params)
         if not changing:
             return
+        images.keep_profiles(cursor, self.job_id)
         cursor.execute(
             """
             UPDATE members_profile p SET gender = c.gender, store_id = c.store_id,
-                registered_on = c.registered_on, is_member = true, updated_at = now()
+                registered_on = c.registered_on, as_of = c.as_of, source_rank = c.source_rank,
+                is_member = true, updated_at = now()
             FROM changing c WHERE p.id = c.profile_id
             """
         )
@@ -393,10 +393,6 @@ class MemberChunks:
                 WHERE x.profile_id = c.profile_id AND c.store_id IS DISTINCT FROM c.old_store_id
                 """  # noqa: S608 - a table name of the code
             )
-
-
-def _fingerprint(keys: GroupKeys, text: str) -> bytes:
-    return hmac.digest(keys.index, f"contact:{text}".encode(), "sha256")[:16]
 
 
 def _bytes(value: bytes) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from brands.models import Store
 from members import locks
-from members.imports import cells
+from members.imports import cells, images
 from members.imports.columns import Columns, Counts, read_columns, unknown_member
 from members.imports.files import BadRow, Chunk
 from members.models import ImportJob
@@ -43,6 +43,7 @@ class OrderChunks:
         stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
         read = cells.Reader
         self.brand_id = job.brand_id
+        self.job_id = job.pk
         self.time_zone = tenant.time_zone
         self.columns = columns
         self.headings = job.mapping
@@ -178,11 +179,11 @@ class OrderChunks:
         cursor.execute(
             """
             INSERT INTO members_order (id, brand_id, store_id, notice_id, order_no, profile_id,
-                ordered_at, amount, lines)
-            SELECT id, %s, store_id, notice_id, order_no, profile_id, ordered_at, amount, lines
+                ordered_at, amount, lines, import_id)
+            SELECT id, %s, store_id, notice_id, order_no, profile_id, ordered_at, amount, lines, %s
             FROM incoming_order WHERE is_new
             """,
-            [self.brand_id],
+            [self.brand_id, self.job_id],
         )
         cursor.execute(
             """
@@ -225,6 +226,7 @@ class OrderChunks:
             """,
             has,
         )
+        images.keep_orders(cursor, self.job_id)
         cursor.execute(
             """
             UPDATE members_order o SET profile_id = i.profile_id, store_id = i.store_id,

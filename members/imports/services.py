@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -10,14 +11,16 @@ from django.utils.translation import gettext as _
 
 from brands.models import Brand
 from members.imports.errors import ImportRefused
-from members.imports.files import Preview, inspect_file, preview_file
-from members.imports.mapping import columns_of, map_automatically
+from members.imports.files import Preview, preview_file
+from members.imports.mapping import columns_of
 from members.imports.pipeline import import_run, remove_upload, source_path
-from members.imports.uploads import is_kept, keep_file
-from members.models import ImportJob
+from members.imports.sources import mapping_for, rules_for
+from members.imports.uploads import Arrival, take_in
+from members.models import ImportJob, ImportSource
 from tenants import audit
 from tenants.connection import connection
 from tenants.models import User
+from tenants.wording import listed
 
 __all__ = [
     "ImportRefused",
@@ -27,6 +30,7 @@ __all__ = [
     "import_preview",
     "import_run",
     "import_start",
+    "import_take_part",
 ]
 
 
@@ -40,12 +44,15 @@ def import_create(
     acting_user: User | None = None,
     mapping: dict[str, str] | None = None,
     is_mapped_later: bool = False,
+    source: ImportSource | None = None,
+    part: str = "",
 ) -> ImportJob:
     """Look at a file and write down the wish to import it; raises ImportRefused with the reason.
 
     A file that is no upload of this brand's is linked into the group's folder, and stays itself.
     Without a `mapping` (field → heading) the headings are recognised. `is_mapped_later` leaves
-    missing columns for a person to choose; otherwise the job is ready to run.
+    missing columns for a person to choose; otherwise the job is ready to run. Of a workbook or an
+    archive `part` names the sheet or file that is meant.
     """
     path = Path(path)
     if path.exists() and path.stat().st_size > settings.IMPORT_MAX_BYTES:
@@ -53,31 +60,28 @@ def import_create(
             _("The file is larger than %(size)d MB. Nothing was imported. Split it.")
             % {"size": settings.IMPORT_MAX_BYTES // 2**20}
         )
-    shape = inspect_file(path)
-    if is_mapped_later and not shape.has_rows:
-        # A person chose the wrong file; a nightly file of a command may have nothing to say.
-        raise ImportRefused(_("The file has headings but no rows. Nothing was imported."))
-    if mapping is None:
-        mapping = map_automatically(kind, shape.headings)
-    if not is_mapped_later:
-        columns_of(kind, shape.headings, mapping)
-    if not is_kept(path, connection.schema_name, brand.pk):
-        path = keep_file(path.resolve(), connection.schema_name, brand.pk)
-    job = ImportJob.objects.create(
-        brand=brand,
-        kind=kind,
-        state=ImportJob.State.UPLOADED if is_mapped_later else ImportJob.State.QUEUED,
-        file_name=file_name[:200],
-        path=str(path.relative_to(settings.MEDIA_ROOT)),
-        file_digest=shape.digest,
-        encoding=shape.encoding,
-        delimiter=shape.delimiter,
-        mapping=mapping,
-        bytes_total=shape.size,
-        created_by=acting_user,
-        created_by_name=str(acting_user)[:120] if acting_user else "system",
-        grant_id=acting_user.acting_grant.pk if acting_user and acting_user.acting_grant else None,
-    )
+    arrival = take_in(path, connection.schema_name, brand.pk, part=part)
+    try:
+        fields = _looked_at(arrival, kind, source, mapping, is_mapped_later=is_mapped_later)
+        arrival.keep(connection.schema_name, brand.pk)
+        job = ImportJob.objects.create(
+            brand=brand,
+            kind=kind,
+            source=source,
+            rules=rules_for(source, kind),
+            state=ImportJob.State.UPLOADED if is_mapped_later else ImportJob.State.QUEUED,
+            file_name=" › ".join((file_name, *arrival.inside))[:200],
+            created_by=acting_user,
+            created_by_name=str(acting_user)[:120] if acting_user else "system",
+            grant_id=(
+                acting_user.acting_grant.pk if acting_user and acting_user.acting_grant else None
+            ),
+            path=str(arrival.path.relative_to(settings.MEDIA_ROOT)),
+            **fields,
+        )
+    except BaseException:
+        arrival.discard()
+        raise
     audit.record(
         acting_user=acting_user,
         action="import.create",
@@ -87,15 +91,97 @@ def import_create(
     return job
 
 
-def import_again_from(*, job: ImportJob, path: Path) -> ImportJob:
+def _looked_at(
+    arrival: Arrival,
+    kind: str,
+    source: ImportSource | None,
+    mapping: dict[str, str] | None,
+    *,
+    is_mapped_later: bool,
+) -> dict[str, Any]:
+    """Return what a job keeps of its file, or of the parts of which one is to be chosen."""
+    shape = arrival.shape
+    if shape is None:
+        if not is_mapped_later:
+            raise ImportRefused(
+                _(
+                    "The file holds several tables. Nothing was imported. Say which one is meant: "
+                    "%(parts)s."
+                )
+                % {"parts": listed(part.name for part in arrival.choices)[:500]}
+            )
+        parts = [
+            {"place": part.place, "name": part.name, "is_sheet": part.is_sheet}
+            for part in arrival.choices
+        ]
+        return {
+            "parts": parts,
+            "given_digest": arrival.given_digest,
+            "bytes_total": arrival.path.stat().st_size,
+        }
+    if is_mapped_later and not shape.has_rows:
+        # A person chose the wrong file; a nightly file of a command may have nothing to say.
+        raise ImportRefused(_("The file has headings but no rows. Nothing was imported."))
+    if mapping is None:
+        mapping, _is_as_last = mapping_for(source, kind, shape.headings)
+    if not is_mapped_later:
+        columns_of(kind, shape.headings, mapping)
+    return {
+        "parts": [],
+        "given_digest": arrival.given_digest,
+        "file_digest": shape.digest,
+        "encoding": shape.encoding,
+        "delimiter": shape.delimiter,
+        "mapping": mapping,
+        "bytes_total": shape.size,
+    }
+
+
+@transaction.atomic
+def import_take_part(*, job: ImportJob, part: str, acting_user: User | None) -> ImportJob:
+    """Take the sheet or packed file that a person chose out of an upload; raises ImportRefused."""
+    job = ImportJob.objects.select_for_update().select_related("source").get(pk=job.pk)
+    if job.state != ImportJob.State.UPLOADED or not job.parts:
+        return job
+    schema_name = connection.schema_name
+    arrival = take_in(source_path(job, schema_name), schema_name, job.brand_id, part=part)
+    try:
+        fields = _looked_at(arrival, job.kind, job.source, None, is_mapped_later=True)
+        fields |= {
+            "path": str(arrival.path.relative_to(settings.MEDIA_ROOT)),
+            "file_name": " › ".join((job.file_name, *arrival.inside))[:200],
+            "given_digest": job.given_digest or arrival.given_digest,
+        }
+        for name, value in fields.items():
+            setattr(job, name, value)
+        job.save(update_fields=list(fields))
+        audit.record(
+            acting_user=acting_user,
+            action="import.choose",
+            target=job,
+            changes={"file": ["", job.file_name]},
+        )
+    except BaseException:
+        arrival.discard()
+        raise
+    return job
+
+
+def import_again_from(*, job: ImportJob, path: Path, part: str = "") -> ImportJob:
     """Give a stopped job its file again, where what was kept of it is gone."""
     try:
         is_here = source_path(job, connection.schema_name).exists()
     except ImportRefused:
         is_here = False
     if not is_here:
-        kept = keep_file(path.resolve(), connection.schema_name, job.brand_id)
-        job.path = str(kept.relative_to(settings.MEDIA_ROOT))
+        arrival = take_in(path, connection.schema_name, job.brand_id, part=part)
+        if arrival.digest != job.file_digest:
+            arrival.discard()
+            raise ImportRefused(
+                _("This is not the table that the import began with. What it wrote is kept.")
+            )
+        arrival.keep(connection.schema_name, job.brand_id)
+        job.path = str(arrival.path.relative_to(settings.MEDIA_ROOT))
         job.save(update_fields=["path"])
     return job
 

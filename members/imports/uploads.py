@@ -1,9 +1,10 @@
-"""Keep a file until its rows are imported."""
+"""Take a file in: kept until its rows are imported, taken apart where it holds others."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -11,6 +12,63 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
 from members import folders
+from members.imports.containers import Part, is_folded, unfold
+from members.imports.files import FileShape, digest_of, inspect_file
+
+
+@dataclass
+class Arrival:
+    """Be a file that came in: where its rows are and how they are written.
+
+    While a person has to choose a part of it there is no shape, but choices.
+    """
+
+    path: Path
+    shape: FileShape | None = None
+    choices: tuple[Part, ...] = ()
+    # The names of the sheet or packed file that was taken out.
+    inside: tuple[str, ...] = ()
+    # Of the file that came, where its rows were taken out of it.
+    given_digest: str = ""
+    _made: list[Path] = field(default_factory=list)
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the file with the rows; nothing while there is none."""
+        return self.shape.digest if self.shape else ""
+
+    def keep(self, schema_name: str, brand_id: int) -> None:
+        """Make sure that the file is in the group's folder; of a command's file a link is."""
+        if not is_kept(self.path, schema_name, brand_id):
+            self.path = keep_file(self.path.resolve(), schema_name, brand_id)
+
+    def discard(self) -> None:
+        """Delete what was taken out of the file; the file itself stays."""
+        for path in self._made:
+            path.unlink(missing_ok=True)
+
+
+def take_in(path: Path, schema_name: str, brand_id: int, *, part: str = "") -> Arrival:
+    """Look at a file, taking the table out of a workbook or an archive; raises ImportRefused.
+
+    `part` is the sheet or packed file that is meant. An upload that was taken apart is deleted:
+    what was taken out of it is what the import needs.
+    """
+    if not is_folded(path):
+        return Arrival(path, inspect_file(path))
+    digest = digest_of(path)
+    found = unfold(path, lambda: _place(schema_name, brand_id), choice=part)
+    arrival = Arrival(found.path, choices=found.choices, inside=found.inside, given_digest=digest)
+    arrival._made = [found.path] if found.path != path else []
+    if not found.choices:
+        try:
+            arrival.shape = inspect_file(found.path)
+        except BaseException:
+            arrival.discard()
+            raise
+    if found.path != path and is_kept(path, schema_name, brand_id):
+        path.unlink(missing_ok=True)
+    return arrival
 
 
 def keep_upload(upload: UploadedFile, schema_name: str, brand_id: int) -> Path:

@@ -1,14 +1,27 @@
 """Members of brands, who they are, what they agreed to and what they bought."""
 
 from members.models.consents import Consent, ConsentEntry, Entry, GroupConsentEntry, Objection
+from members.models.events import Event
 from members.models.exports import ExportJob
 from members.models.gap import AnswerMetric
 from members.models.imports import ImportJob, PendingRollup, PendingTotal
+from members.models.intake import IntakeBatch, IntakePart
 from members.models.metrics import DailyMetric, GroupMetric, PoolMetric
 from members.models.orders import Order, OrderLine
 from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
 from members.models.people import GroupKey, Identity, IdentityLink, Person, PersonMerge
 from members.models.profiles import Contact, MaskedContact, Profile
+from members.models.retention import RetentionCount, RetentionRule
+from members.models.rights import (
+    ConsentEvidence,
+    ErasedIdentifier,
+    GroupPersonRequest,
+    GroupPersonRequestStep,
+    PersonRequest,
+    PersonRequestStep,
+    RightsRule,
+)
+from members.models.rotation import KeyRotation, RevealRule
 from members.models.rules import (
     BrandStratumRule,
     GroupStratumRule,
@@ -18,7 +31,11 @@ from members.models.rules import (
     StratumMetric,
     StratumThresholds,
 )
-from members.models.segments import BrandSegment, GroupSegment, SavedFilter
+from members.models.segments import BrandSegment, GroupSegment, OwnView, SavedFilter
+from members.models.sources import ImportSource
+from members.models.tags import GroupTag, ProfileTag, Tag
+from members.models.touchpoints import Touchpoint
+from members.models.undo import ImportChange
 
 __all__ = [
     "AnswerMetric",
@@ -27,35 +44,56 @@ __all__ = [
     "BrandStratumRule",
     "Consent",
     "ConsentEntry",
+    "ConsentEvidence",
     "Contact",
     "DailyMetric",
     "Entry",
-    "GroupConsentEntry",
+    "ErasedIdentifier",
+    "Event",
     "ExportJob",
+    "GroupConsentEntry",
     "GroupKey",
     "GroupMetric",
     "GroupOverlap",
+    "GroupPersonRequest",
+    "GroupPersonRequestStep",
     "GroupSegment",
     "GroupStratumRule",
+    "GroupTag",
     "Identity",
     "IdentityLink",
+    "ImportChange",
     "ImportJob",
+    "ImportSource",
+    "IntakeBatch",
+    "IntakePart",
+    "KeyRotation",
     "MaskedContact",
     "Measure",
     "Objection",
     "Order",
     "OrderLine",
     "OverlapCell",
+    "OwnView",
     "PendingRollup",
     "PendingStratum",
     "PendingTotal",
     "Person",
     "PersonMerge",
+    "PersonRequest",
+    "PersonRequestStep",
     "PoolMetric",
     "Profile",
+    "ProfileTag",
+    "RetentionCount",
+    "RetentionRule",
+    "RevealRule",
+    "RightsRule",
     "SavedFilter",
     "StrataState",
     "Stratum",
     "StratumMetric",
     "StratumThresholds",
+    "Tag",
+    "Touchpoint",
 ]

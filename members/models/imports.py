@@ -21,16 +21,33 @@ class ImportJob(Walled):
         MEMBERS = "members", _("Members")
         ORDERS = "orders", _("Orders")
         CONSENTS = "consents", _("Answers to notices")
+        CONTACTS = "contacts", _("Contact data of known members")
+        TOUCHPOINTS = "touchpoints", _("Followers of channel accounts")
+        TAGS = "tags", _("Tags of members")
+        STORES = "stores", _("Stores")
+        STAFF = "staff", _("Store staff")
 
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("Waiting for its columns")
+        CHECKING = "checking", _("Being checked")
+        CHECKED = "checked", _("Checked")
         QUEUED = "queued", _("Queued")
         RUNNING = "running", _("Running")
+        PAUSED = "paused", _("Paused")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
         CANCELLED = "cancelled", _("Cancelled")
 
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    source = models.ForeignKey(
+        "members.ImportSource",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        db_constraint=False,
+        related_name="imports",
+        verbose_name=_("source"),
+    )
     state = models.CharField(
         _("state"), max_length=10, choices=State.choices, default=State.UPLOADED
     )
@@ -40,15 +57,20 @@ class ImportJob(Walled):
     file_digest = models.CharField(max_length=64, blank=True)
     encoding = models.CharField(_("encoding"), max_length=20, blank=True)
     delimiter = models.CharField(max_length=1, blank=True)
+    # The sheets or packed files that the upload holds, while a person has to choose one of them.
+    parts = models.JSONField(default=list, db_default=[], blank=True, editable=False)
+    # Of the file that came, where the rows were taken out of a workbook or an archive.
+    given_digest = models.CharField(max_length=64, blank=True, db_default="", editable=False)
     # Field name → column heading of the file.
     mapping = models.JSONField(_("columns"), default=dict, blank=True)
     bytes_total = models.BigIntegerField(default=0)
     # Everything before this byte of the file is committed; the next run starts here.
     checkpoint = models.BigIntegerField(default=0)
-    # Line of the file at the checkpoint, the header being line 1.
+    # Line of the file at the checkpoint, the header being line 1. An undoing counts rows in both.
     checkpoint_line = models.BigIntegerField(default=0)
-    # The checkpoint at which the current run began: what its rate is measured from.
+    # The checkpoint and rows at which the current run began: what its rate is measured from.
     resumed_from = models.BigIntegerField(default=0)
+    resumed_rows = models.BigIntegerField(default=0, db_default=0)
     rows_read = models.BigIntegerField(_("rows read"), default=0)
     rows_created = models.BigIntegerField(_("created"), default=0)
     rows_updated = models.BigIntegerField(_("changed"), default=0)
@@ -64,6 +86,21 @@ class ImportJob(Walled):
     rejected_bytes = models.BigIntegerField(default=0)
     phase = models.CharField(_("phase"), max_length=40, blank=True)
     is_cancel_asked = models.BooleanField(default=False)
+    is_pause_asked = models.BooleanField(default=False, db_default=False)
+    # How its rows change what is stored: members.imports.rules.
+    rules = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
+    # What a check found, or an undoing did: counts, reasons and numbers of lines, never a cell.
+    report = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
+    # The import that this one takes back, and the one whose rejected rows it brings mended.
+    undoes = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, db_constraint=False, related_name="undoings"
+    )
+    mends = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, db_constraint=False, related_name="mendings"
+    )
+    # Rows that it created have numbers of record above the first and up to the second.
+    ids_after = models.BigIntegerField(null=True, blank=True, editable=False)
+    ids_to = models.BigIntegerField(null=True, blank=True, editable=False)
     error = models.TextField(_("error"), blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -95,6 +132,11 @@ class ImportJob(Walled):
         return self.state in {self.State.DONE, self.State.FAILED, self.State.CANCELLED}
 
     @property
+    def is_at_work(self) -> bool:
+        """Tell whether a worker has the job, or will have it as soon as one is free."""
+        return self.state in {self.State.CHECKING, self.State.QUEUED, self.State.RUNNING}
+
+    @property
     def progress(self) -> float:
         """Return the part of the file that is committed, from 0 to 1."""
         if self.state == self.State.DONE:
@@ -102,22 +144,29 @@ class ImportJob(Walled):
         return min(self.checkpoint / self.bytes_total, 1.0) if self.bytes_total else 0.0
 
     @property
-    def seconds_left(self) -> float | None:
-        """Return how long the rest of the file takes at the rate so far; None while unknown."""
-        done = self.checkpoint - self.resumed_from
-        if self.state != self.State.RUNNING or self.started_at is None or done <= 0:
+    def rows_left(self) -> int | None:
+        """Return how many rows are left, by the length of those read; None while unknown."""
+        if not self.checkpoint or not self.bytes_total or self.is_finished:
             return None
-        spent = (timezone.now() - self.started_at).total_seconds()
-        return spent / done * (self.bytes_total - self.checkpoint)
+        per_byte = self.rows_read / self.checkpoint
+        return round(per_byte * max(self.bytes_total - self.checkpoint, 0))
 
     @property
-    def bytes_per_second(self) -> float | None:
+    def rows_per_second(self) -> float | None:
         """Return the rate of the current run; None before its first chunk."""
-        done = self.checkpoint - self.resumed_from
+        done = self.rows_read - self.resumed_rows
         if self.started_at is None or done <= 0:
             return None
         spent = ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
         return done / max(spent, 0.001)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Return how long the rest of the file takes at the rate so far; None while unknown."""
+        rate, left = self.rows_per_second, self.rows_left
+        if self.state not in {self.State.RUNNING, self.State.CHECKING} or not rate or left is None:
+            return None
+        return left / rate
 
 
 class PendingRollup(models.Model):

@@ -16,12 +16,22 @@ class Order(Walled):
     wall = Wall(Kind.ACTIVITY)
 
     order_no = models.CharField(_("order number"), max_length=64)
+    # Empty where the member was erased and the law has the order kept.
     profile = models.ForeignKey(
-        Profile, models.PROTECT, db_index=False, related_name="order_set", verbose_name=_("member")
+        Profile,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="order_set",
+        verbose_name=_("member"),
     )
     ordered_at = models.DateTimeField(_("ordered"))
     amount = models.BigIntegerField(_("amount"), default=0)
     lines = models.IntegerField(_("lines"), default=0)
+    # The import that created the order, for its undoing.
+    import_id = models.BigIntegerField(null=True, blank=True, db_default=None)
+    # Paid back, from events; figures count the amount less this, on the day of the order.
+    refunded = models.BigIntegerField(_("paid back"), default=0, db_default=0)
 
     class Meta(Walled.Meta):
         abstract = False

@@ -9,17 +9,22 @@ from brands.models import OWNER_ONLY, READ_ONLY
 
 
 class GroupKey(models.Model):
-    """Hold one of the group's own keys, wrapped by the master key."""
+    """Hold one of the group's own keys, wrapped by the master key.
+
+    The newest of each purpose is in use. Former data keys stay until nothing is sealed with them.
+    """
 
     app_privileges = READ_ONLY
 
     class Purpose(models.TextChoices):
         DATA = "data", _("Encrypts contact data")
         INDEX = "index", _("Keys identifiers")
+        # Never rotated: what it digested is known to nobody any more.
+        ERASED = "gone", _("Knows again who was erased")
 
     purpose = models.CharField(max_length=5, choices=Purpose.choices)
     version = models.PositiveSmallIntegerField(default=1)
-    # 12 bytes nonce, then the key under AES-256-GCM with the master key.
+    # As MASTER_KEY_PROVIDER wrapped it.
     wrapped = models.BinaryField()
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -42,6 +42,8 @@ class Profile(Walled):
         verbose_name=_("guide"),
     )
     registered_on = models.DateField(_("member since"), null=True, blank=True)
+    # The level as the brand's own system calls it.
+    tier = models.CharField(_("tier"), max_length=40, blank=True, default="", db_default="")
     # Totals over the profile's orders, kept by the importer; money in minor units.
     orders = models.IntegerField(_("orders"), default=0)
     sales = models.BigIntegerField(_("sales"), default=0)
@@ -49,12 +51,20 @@ class Profile(Walled):
     last_order_at = models.DateTimeField(_("last order"), null=True, blank=True)
     # The person objects to automated decisions, in this brand or in another (PIPL art. 24).
     no_automation = models.BooleanField(_("no automated decisions"), default=False)
+    # The person asked that the data be kept and used for nothing.
+    is_restricted = models.BooleanField(_("restricted"), default=False, db_default=False)
     # Kept by members.stratify; written for every brand by rows of SQL that need not know of it.
     stratum = models.PositiveSmallIntegerField(
         _("stratum"), choices=Stratum.choices, default=Stratum.NONE, db_default=Stratum.NONE
     )
     # Whose rule gave it and which version: members.strata.Source.
     stratum_source = models.CharField(max_length=16, blank=True, default="", db_default="")
+    # Of what instant the row's data are, and the rank of the source that said them last: which
+    # file wins where two say different things (members.imports.rules).
+    as_of = models.DateTimeField(_("as of"), null=True, blank=True, db_default=None)
+    source_rank = models.SmallIntegerField(default=0, db_default=0)
+    # The import that created the row, for its undoing.
+    import_id = models.BigIntegerField(null=True, blank=True, db_default=None)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now=True)
 
@@ -72,6 +82,11 @@ class Profile(Walled):
             models.Index(fields=["store", "id"]),
             models.Index(fields=["brand", "-sales", "-id"]),
             models.Index(fields=["brand", "stratum", "-id"]),
+            models.Index(
+                fields=["brand", "-last_order_at", "-id"],
+                condition=models.Q(last_order_at__isnull=False),
+                name="members_profile_last_order",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -95,8 +110,9 @@ class Contact(Walled):
     profile = models.OneToOneField(
         Profile, models.CASCADE, primary_key=True, related_name="contact"
     )
-    # 12 bytes nonce, then the JSON of the fields under AES-256-GCM with the group's data key.
+    # The JSON of the fields as members.contacts seals it; the blob says its key's version itself.
     sealed = models.BinaryField()
+    # A copy of that version for SQL.
     key_version = models.PositiveSmallIntegerField(default=1)
     # HMAC over the normalised fields, so that the same data is not sealed and written again.
     fingerprint = models.BinaryField(max_length=16)
@@ -125,6 +141,11 @@ class Contact(Walled):
                 fields=["email_key"],
                 condition=models.Q(email_key__isnull=False),
                 name="members_contact_email",
+            ),
+            models.Index(
+                fields=["unionid_key"],
+                condition=models.Q(unionid_key__isnull=False),
+                name="members_contact_unionid",
             ),
             models.Index(
                 fields=["brand", "minor_until"],

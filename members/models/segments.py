@@ -1,4 +1,4 @@
-"""Segments: filters of the member list that are kept under a name, a brand's own or the group's."""
+"""Filters of the member list kept under a name: a brand's or the group's segments, or one's own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from brands.models import HQ, KEPT, Brand, Store
-from brands.wall.models import Wall, Walled
+from brands.models import HQ, KEPT, Brand, ChannelAccount, Store
+from brands.wall.models import GrantWalled, Wall, Walled
 from brands.wall.visibility import Kind
 from members.models.rules import Stratum
+from members.models.tags import Tag
 
 
 def _needs_brand() -> models.BaseConstraint:
@@ -49,6 +50,22 @@ class SavedFilter(models.Model):
     since = models.DateField(_("member since"), null=True)
     has_orders = models.BooleanField(_("has orders"), null=True)
     stratum = models.PositiveSmallIntegerField(_("stratum"), choices=Stratum.choices, null=True)
+    tier = models.CharField(_("tier"), max_length=40, blank=True, default="", db_default="")
+    # In minor units; the days of the last order are the group's.
+    sales_from = models.BigIntegerField(_("sales from"), null=True)
+    sales_to = models.BigIntegerField(_("sales up to"), null=True)
+    last_from = models.DateField(_("last order from"), null=True)
+    last_to = models.DateField(_("last order up to"), null=True)
+    of_tag = models.ForeignKey(
+        Tag,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("tag"),
+    )
+    # How the member list is ordered when it opens; empty: as it is without being asked.
+    sort = models.CharField(_("order by"), max_length=10, blank=True, default="", db_default="")
     made_at = models.DateTimeField(_("made"), default=timezone.now)
     # People live in the public schema, which no constraint of a group's schema may reach.
     made_by: ClassVar[Any] = models.ForeignKey(
@@ -111,5 +128,42 @@ class GroupSegment(SavedFilter):
                 fields=["name"],
                 condition=Q(removed_at=None),
                 name="%(app_label)s_%(class)s_one_name",
+            ),
+        ]
+
+
+class OwnView(GrantWalled, SavedFilter):
+    """Be a view of the member list that one person keeps for themselves, under the grant they act.
+
+    What a brand or the group keeps is a segment. A filter by channel is kept here alone: who
+    follows what is an activity, which readers of a segment may see of fewer members.
+    """
+
+    of_account = models.ForeignKey(
+        ChannelAccount,
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("channel account"),
+    )
+    # What the list opens with where its address asks for nothing.
+    is_default = models.BooleanField(_("opens first"), default=False, db_default=False)
+
+    class Meta(GrantWalled.Meta, SavedFilter.Meta):
+        abstract = False
+        verbose_name = _("view of one's own")
+        verbose_name_plural = _("views of one's own")
+        constraints = [
+            _needs_brand(),
+            models.UniqueConstraint(
+                fields=["grant_id", "name"],
+                condition=Q(removed_at=None),
+                name="%(app_label)s_%(class)s_one_name",
+            ),
+            models.UniqueConstraint(
+                fields=["grant_id"],
+                condition=Q(removed_at=None, is_default=True),
+                name="%(app_label)s_%(class)s_one_default",
             ),
         ]

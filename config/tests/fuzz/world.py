@@ -34,6 +34,9 @@ OF_MEMBER = {
     "members_maskedcontact": "profile_id",
     "members_consent": "profile_id",
     "members_objection": "profile_id",
+    "members_touchpoint": "profile_id",
+    "members_profiletag": "profile_id",
+    "members_event": "profile_id",
     "members_order": "profile_id",
     "members_orderline": "(SELECT o.profile_id FROM members_order o WHERE o.id = order_id)",
 }

@@ -1,0 +1,47 @@
+"""What imports found in the rows they changed, so that each can be taken back for a while."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from brands.models import OWNER_ONLY
+
+
+class ImportChange(models.Model):
+    """Keep what a row said before an import changed it, and what the import made of it.
+
+    Holds no contact data in clear: a contact's is sealed as it was. Goes with its window, with its
+    member, and with its undoing.
+    """
+
+    app_privileges = OWNER_ONLY
+
+    class What(models.TextChoices):
+        PROFILE = "profile"
+        CONTACT = "contact"
+        ORDER = "order"
+        LINE = "line"
+
+    import_id = models.BigIntegerField()
+    what = models.CharField(max_length=7, choices=What.choices)
+    # Of the profile, or of the order.
+    row_id = models.BigIntegerField()
+    line_no = models.IntegerField(default=0)
+    # Whose data it is, for erasure.
+    profile_id = models.BigIntegerField(db_index=True)
+    # Null of an order's line that was not there.
+    before = models.JSONField(null=True)
+    after = models.JSONField()
+    sealed = models.BinaryField(null=True)
+    key_version = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["import_id", "what", "row_id", "line_no"],
+                name="%(app_label)s_%(class)s_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.import_id}: {self.what} {self.row_id}"
