@@ -153,7 +153,7 @@ def _stage_arrivals(cursor: CursorWrapper) -> int:
         ) AS k LEFT JOIN person_label l USING (person_id)
         """,
     )
-    stage_query(
+    count = stage_query(
         cursor,
         "near",
         """
@@ -164,7 +164,6 @@ def _stage_arrivals(cursor: CursorWrapper) -> int:
         FROM arriving_profile a LEFT JOIN person_label l USING (person_id)
         """,
     )
-    count = cursor.rowcount
     stage(cursor, "tainted", "label bigint PRIMARY KEY")
     cursor.execute(
         """
@@ -289,8 +288,8 @@ def _move_arrivals(cursor: CursorWrapper) -> int:
         return moved
     for table in ("members_profile", "members_consent", "members_objection", "members_identity"):
         cursor.execute(
-            f"UPDATE {table} x SET person_id = s.label FROM left_seen s "
-            "WHERE x.person_id = s.person_id"  # noqa: S608 - a table of the code
+            f"UPDATE {table} x SET person_id = s.label "  # noqa: S608 - a table of the code
+            "FROM left_seen s WHERE x.person_id = s.person_id"
         )
     cursor.execute("DELETE FROM members_person q USING left_seen s WHERE q.id = s.person_id")
     return moved

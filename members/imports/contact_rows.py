@@ -94,10 +94,10 @@ def write_identities(cursor: CursorWrapper, brand_id: int, *, has_known: bool) -
     )
 
 
-def write_contacts(cursor: CursorWrapper, key_version: int) -> None:
+def write_contacts(cursor: CursorWrapper, key_version: int, *, has_known: bool) -> None:
     """Write contact data, sealed and masked, of the rows that bring some."""
     cursor.execute(
-        """
+        f"""
         INSERT INTO members_contact (profile_id, brand_id, store_id, notice_id, sealed,
             key_version, fingerprint, phone_key, email_key, card_key, unionid_key,
             is_generated, minor_until)
@@ -105,27 +105,36 @@ def write_contacts(cursor: CursorWrapper, key_version: int) -> None:
             i.phone_key, i.email_key, i.card_key, i.unionid_key, i.is_generated, i.minor_until
         FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
         WHERE i.has_contact
-        ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
-            key_version = excluded.key_version, fingerprint = excluded.fingerprint,
-            phone_key = excluded.phone_key, email_key = excluded.email_key,
-            card_key = excluded.card_key, unionid_key = excluded.unionid_key,
-            is_generated = excluded.is_generated,
-            minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
-        """,
+        {_OVER_CONTACT if has_known else ""}
+        """,  # noqa: S608 - a constant of the code
         [key_version],
     )
     cursor.execute(
-        """
+        f"""
         INSERT INTO members_maskedcontact (profile_id, brand_id, store_id, notice_id, name,
             phone, email)
         SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.name, i.phone, i.email
         FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
         WHERE i.has_contact
-        ON CONFLICT (profile_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
-            email = excluded.email
-        """
+        {_OVER_MASKED if has_known else ""}
+        """  # noqa: S608 - a constant of the code
     )
-    cursor.execute(
-        "INSERT INTO changed_profile "
-        "SELECT profile_id FROM incoming_member WHERE has_contact AND NOT is_new"
-    )
+    if has_known:
+        cursor.execute(
+            "INSERT INTO changed_profile "
+            "SELECT profile_id FROM incoming_member WHERE has_contact AND NOT is_new"
+        )
+
+
+_OVER_CONTACT = """
+    ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
+        key_version = excluded.key_version, fingerprint = excluded.fingerprint,
+        phone_key = excluded.phone_key, email_key = excluded.email_key,
+        card_key = excluded.card_key, unionid_key = excluded.unionid_key,
+        is_generated = excluded.is_generated,
+        minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
+"""
+_OVER_MASKED = """
+    ON CONFLICT (profile_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
+        email = excluded.email
+"""

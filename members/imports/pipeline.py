@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +16,7 @@ from django.utils.translation import gettext as _
 from brands.wall import scope
 from members import folders
 from members.imports import files, report
+from members.imports.ahead import read_ahead
 from members.imports.columns import Counts
 from members.imports.consents import ConsentChunks
 from members.imports.errors import ImportOvertaken, ImportRefused
@@ -32,7 +35,7 @@ Progress = Callable[[ImportJob], None]
 # Rows of one transaction: enough that a chunk's fixed cost is small, few enough to hold in memory
 # and to redo after a stop.
 CHUNK_ROWS = {
-    ImportJob.Kind.MEMBERS: 10_000,
+    ImportJob.Kind.MEMBERS: 20_000,
     ImportJob.Kind.ORDERS: 20_000,
     ImportJob.Kind.CONSENTS: 10_000,
 }
@@ -183,13 +186,21 @@ def _run(tenant: Tenant, job: ImportJob, say: Progress, chunk_rows: int) -> None
         found = files.chunks(
             source, shape, start=job.checkpoint, start_line=job.checkpoint_line, rows=chunk_rows
         )
-        for number, chunk in enumerate(found):
-            if number in _ANALYSE_BEFORE:
-                _analyse(tenant, writer.tables)
-            _write_chunk(tenant, job, shape, writer, chunk)
-            say(job)
-            if job.state != ImportJob.State.RUNNING:
-                return
+        with read_ahead(tenant, writer, found) as chunks:
+            for number, chunk in enumerate(chunks):
+                if number in _ANALYSE_BEFORE:
+                    _analyse(tenant, writer.tables)
+                _write_chunk(tenant, job, shape, writer, chunk)
+                say(job)
+                if job.state != ImportJob.State.RUNNING:
+                    return
+
+
+def _peak_memory() -> int:
+    """Return the most memory that this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In kilobytes, but on macOS.
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _analyse(tenant: Tenant, tables: tuple[str, ...]) -> None:
@@ -228,6 +239,7 @@ def _write_chunk(
             counts, bad = writer.write(chunk)
             fields["checkpoint"] = chunk.end
             fields["checkpoint_line"] = chunk.end_line
+            fields["peak_memory"] = max(now.peak_memory, _peak_memory())
             if bad:
                 bad.sort(key=lambda row: row.line)
                 name = folders.rejected_path(tenant.schema_name, job.pk)

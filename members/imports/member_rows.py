@@ -1,0 +1,342 @@
+"""Turn read rows of members into what COPY writes: sealed, keyed, masked, unchanged ones left out.
+
+Needs no lock and no transaction: what the database holds is asked beforehand, and `seen` goes along
+with each row, so that whoever writes it can tell whether that still holds.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from django.db.backends.utils import CursorWrapper
+
+from members import contacts
+from members.consents.ledger import fourteenth_birthday
+from members.imports import cells, rules
+from members.imports.columns import Columns
+from members.imports.files import BadRow
+from members.keys import GroupKeys
+
+CONTACT = ("name", "phone", "email", "unionid", "card_no", "birthday")
+MOST_POINTS = 10**12
+# Columns of members_profile that files fill.
+PROFILE = ("gender", "store_id", "registered_on", "tier", "points")
+WITHDRAWN = "withdrawn"
+# What COPY writes into incoming_member.
+COPIED = (
+    "n integer, known_id bigint, seen varchar, member_no varchar, gender varchar, "
+    "store_id bigint, registered_on date, tier varchar, points bigint, has_contact boolean, "
+    "name varchar, phone varchar, email varchar, fingerprint bytea, sealed bytea, "
+    "phone_key bytea, unionid_key bytea, card_key bytea, email_key bytea, is_generated boolean, "
+    "minor_until date, answered_notice_id bigint, is_given boolean, answered_at timestamptz, "
+    f"is_by_guardian boolean, channel varchar, evidence varchar, {rules.STAGED}"
+)
+COPIED_NAMES = ", ".join(column.split()[0] for column in COPIED.split(", "))
+# What a row was prepared against; of members `p` and their contacts `c`.
+SEEN = (
+    "concat_ws('|', encode(c.fingerprint, 'hex'), c.is_generated, c.minor_until, "
+    "extract(epoch FROM p.as_of), p.source_rank)"
+)
+_NO_ANSWER = "\t".join((cells.NULL,) * 6)
+# The contact columns of a row that says what the database holds already.
+_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 11))
+# What JSON escapes; nothing else is looked at by its encoder.
+_SPECIAL = re.compile(r'[\x00-\x1f\\"]')
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Be what the database knows of a member in the chunk; texts as COPY writes them."""
+
+    profile_id: int
+    seen: str
+    fields: tuple[str, ...]
+    is_member: bool
+    fingerprint: bytes | None
+    sealed: bytes | None
+    is_generated: bool
+    minor_until: dt.date | None
+    as_of: dt.datetime | None
+    source_rank: int
+
+
+@dataclass
+class Prepared:
+    """Hold a chunk's rows as COPY writes them, and what has become of the others."""
+
+    # The very rows that it was prepared of.
+    rows: list[list[str]]
+    text: str = ""
+    # Of the rows to write: their numbers, those of new members, those with contact data.
+    numbers: set[str] = field(default_factory=set)
+    new: int = 0
+    has_contacts: bool = False
+    has_answers: bool = False
+    # Numbers of known members about whom the rows say nothing new.
+    left_out: set[str] = field(default_factory=set)
+    repeated: list[int] = field(default_factory=list)
+    bad: list[BadRow] = field(default_factory=list)
+
+
+class Keyed:
+    """Give the keys of identifiers and the fingerprints of contacts, as members.contacts does.
+
+    HMAC's inner and outer hash begin with the key alone; they begin once here and are copied.
+    """
+
+    def __init__(self, keys: GroupKeys) -> None:
+        padded = keys.index.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def of(self, text: str) -> bytes:
+        """Return the first 16 bytes of a text's HMAC-SHA-256 under the group's index key."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.digest()[:16]
+
+
+def known_members(
+    cursor: CursorWrapper, brand_id: int, numbers: list[str], *, with_sealed: bool
+) -> dict[str, Known]:
+    """Return what the database knows of a brand's members, by number."""
+    cursor.execute(
+        f"""
+        SELECT p.member_no, p.id, {SEEN}, p.gender, COALESCE(p.store_id::text, '\\N'),
+            COALESCE(p.registered_on::text, '\\N'), p.tier, COALESCE(p.points::text, '\\N'),
+            p.is_member, c.fingerprint, CASE WHEN %s THEN c.sealed END, c.is_generated,
+            c.minor_until, p.as_of, p.source_rank
+        FROM members_profile p LEFT JOIN members_contact c ON c.profile_id = p.id
+        WHERE p.brand_id = %s AND p.member_no = ANY(%s)
+        """,  # noqa: S608 - constants of the code
+        [with_sealed, brand_id, numbers],
+    )
+    found = {}
+    for number, pk, seen, gender, store, registered, tier, *rest in cursor.fetchall():
+        points, is_member, fingerprint, sealed, generated, minor, as_of, rank = rest
+        found[number] = Known(
+            *(pk, seen, (gender, store, registered, cells.escape(tier), points), is_member),
+            *(fingerprint and bytes(fingerprint), sealed and bytes(sealed), bool(generated)),
+            *(minor, as_of, rank),
+        )
+    return found
+
+
+def known_answers(cursor: CursorWrapper, profiles: list[int]) -> set[tuple[int, str, int]]:
+    """Return the answers recorded in profiles: profile, notice or `withdrawn`, microseconds."""
+    cursor.execute(
+        "SELECT profile_id, CASE WHEN is_given THEN answered_notice_id::text ELSE %s END, "
+        "(extract(epoch FROM answered_at) * 1000000)::bigint FROM members_consent "
+        "WHERE profile_id = ANY(%s) AND NOT is_to_group "
+        "AND (is_given OR answered_notice_id IS NULL)",
+        [WITHDRAWN, profiles],
+    )
+    return set(cursor.fetchall())
+
+
+@lru_cache(maxsize=50_000)
+def instant_of(text: str) -> dt.datetime:
+    """Return the instant that a reader wrote."""
+    return dt.datetime.fromisoformat(text)
+
+
+@lru_cache(maxsize=50_000)
+def _micros(text: str) -> int:
+    since = instant_of(text) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return since // dt.timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=50_000)
+def minor_until(birthday: str) -> dt.date:
+    """Return the 14th birthday of who was born on a day."""
+    return fourteenth_birthday(dt.date.fromisoformat(birthday))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if _SPECIAL.search(text) else f'"{text}"'
+
+
+def _bytes(value: bytes) -> str:
+    return f"\\\\x{value.hex()}"
+
+
+class Rows:
+    """Write the rows of one brand's files as COPY's text, by the rules of their import."""
+
+    def __init__(
+        self, keys: GroupKeys, its_rules: rules.Rules, columns: Mapping[str, int], *, keeps: bool
+    ) -> None:
+        self.keys = keys
+        self.rules = its_rules
+        self.columns = columns
+        # Contact fields without a column keep what they hold, and all do where the rules say so.
+        self.keeps_contact = keeps
+        self._keyed = Keyed(keys)
+        self._by_rank = its_rules.wins == rules.PRIORITY
+        self._places = [place for place, name in enumerate(PROFILE) if name in columns]
+
+    def write(
+        self,
+        read: Columns,
+        known: Mapping[str, Known],
+        answers: set[tuple[int, str, int]],
+        prepared: Prepared,
+    ) -> None:
+        """Add the rows that are new or differ to PREPARED, and count the others."""
+        lines: list[str] = []
+        new = 0
+        seal = contacts.seal_text
+        names = ("member_no", *CONTACT, *PROFILE, "consent", "consented_on", "guardian")
+        more = ("consent_channel", "consent_evidence", "generated", "as_of")
+        for number, name, phone, email, unionid, card, birthday, *rest in zip(
+            *(read[column] for column in (*names, *more)), strict=True
+        ):
+            gender, store, registered, tier, points, consent, consented, *rest = rest
+            guardian, channel, evidence, generated, as_of = rest
+            before = known.get(number)
+            loses = before is not None and self._loses(as_of, before)
+            if before is not None and (self.keeps_contact or loses):
+                contact = self._merged(
+                    (name, phone, email, unionid, card, birthday), generated, before, loses=loses
+                )
+            else:
+                # What `contacts.seal` would seal, its keys in order.
+                parts = []
+                if birthday and birthday != cells.NULL:
+                    parts.append(f'"birthday":"{birthday}"')
+                if card:
+                    parts.append(f'"card_no":{_quoted(card)}')
+                if email:
+                    parts.append(f'"email":{_quoted(email)}')
+                if name:
+                    parts.append(f'"name":{_quoted(name)}')
+                if phone:
+                    parts.append(f'"phone":{_quoted(phone)}')
+                if unionid:
+                    parts.append(f'"unionid":{_quoted(unionid)}')
+                text = f"{{{','.join(parts)}}}"
+                fingerprint = self._keyed.of(f"contact:{generated}{text}")
+                if before is not None and before.fingerprint == fingerprint:
+                    contact = _SAME_CONTACT
+                else:
+                    contact = self._text(
+                        *(name, phone, email, unionid, card, birthday, generated, fingerprint),
+                        seal(self.keys, text),
+                    )
+            if before is None:
+                new += 1
+                start = f"{new}\t{cells.NULL}\t{cells.NULL}"
+            else:
+                said = (gender, store, registered, tier, points)
+                if contact is _SAME_CONTACT and self._is_same(
+                    before, said, consent, consented, as_of, answers, loses=loses
+                ):
+                    prepared.left_out.add(number)
+                    continue
+                start = f"{cells.NULL}\t{before.profile_id}\t{before.seen}"
+            if contact is not _SAME_CONTACT:
+                prepared.has_contacts = True
+            if not consent:
+                answer = _NO_ANSWER
+            else:
+                prepared.has_answers = True
+                is_no = consent == WITHDRAWN
+                answer = (
+                    f"{cells.NULL if is_no else consent}\t{'f' if is_no else 't'}\t{consented}\t"
+                    f"{guardian}\t{channel or 'import'}\t{evidence}"
+                )
+            prepared.numbers.add(number)
+            lines.append(
+                f"{start}\t{number}\t{gender}\t{store}\t{registered}\t{tier}\t{points}\t{contact}\t"
+                f"{answer}\t{as_of}\t{'t' if loses else 'f'}\n"
+            )
+        prepared.new = new
+        prepared.text = "".join(lines)
+
+    def _loses(self, as_of: str, before: Known) -> bool:
+        own = None if as_of == cells.NULL else instant_of(as_of)
+        return self.rules.loses(own, before.as_of, before.source_rank)
+
+    def _is_same(
+        self,
+        before: Known,
+        said: tuple[str, ...],
+        consent: str,
+        consented: str,
+        as_of: str,
+        answers: set[tuple[int, str, int]],
+        *,
+        loses: bool,
+    ) -> bool:
+        """Tell whether a row with the contact that is stored says nothing else new either.
+
+        Of what `rules.changing_sql` would write some is called new here; never the other way.
+        """
+        if consent and (before.profile_id, consent, _micros(consented)) not in answers:
+            return False
+        if not before.is_member:
+            return False
+        if loses:
+            return not self.rules.keeps
+        if self._by_rank and self.rules.rank != before.source_rank:
+            return False
+        if as_of != cells.NULL and instant_of(as_of) != before.as_of:
+            return False
+        return all(said[place] == before.fields[place] for place in self._places)
+
+    def _merged(self, texts: tuple[str, ...], generated: str, before: Known, *, loses: bool) -> str:
+        """Return the contact columns of a known member whose stored contact has its say."""
+        if loses and not self.rules.keeps:
+            return _SAME_CONTACT
+        fields = {
+            name: text
+            for name, text in zip(CONTACT, texts, strict=True)
+            if text and text != cells.NULL
+        }
+        if self.keeps_contact:
+            if before.sealed:
+                kept = contacts.open_sealed(self.keys, before.sealed)
+                fields = self.rules.merged(fields, kept, columns=self.columns, loses=loses)
+            if "generated" not in self.columns or loses:
+                generated = "t" if before.is_generated else "f"
+        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        fingerprint = self._keyed.of(f"contact:{generated}{text}")
+        if before.fingerprint == fingerprint:
+            return _SAME_CONTACT
+        sealed = contacts.seal_text(self.keys, text)
+        found = (fields.get(name, "") for name in CONTACT)
+        return self._text(*found, generated, fingerprint, sealed)
+
+    def _text(
+        self,
+        name: str,
+        phone: str,
+        email: str,
+        unionid: str,
+        card: str,
+        birthday: str,
+        generated: str,
+        fingerprint: bytes,
+        sealed: bytes,
+    ) -> str:
+        """Return the contact columns: masks, sealed blob, keys, day of the 14th birthday."""
+        key, null = self._keyed.of, cells.NULL
+        minor = str(minor_until(birthday)) if birthday and birthday != null else null
+        return (
+            f"t\t{cells.escape(contacts.mask_name(name))}\t"
+            f"{contacts.mask_phone(phone) if phone else ''}\t"
+            f"{cells.escape(contacts.mask_email(email)[:120]) if email else ''}\t"
+            f"\\\\x{fingerprint.hex()}\t\\\\x{sealed.hex()}\t"
+            f"{_bytes(key(f'phone:{phone}')) if phone else null}\t"
+            f"{_bytes(key(f'unionid:{unionid}')) if unionid else null}\t"
+            f"{_bytes(key(f'card:{card}')) if card else null}\t"
+            f"{_bytes(key(f'email:{email}')) if email else null}\t"
+            f"{generated}\t{minor}"
+        )
