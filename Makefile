@@ -32,8 +32,9 @@ demo-check: .venv ## Load the demo in a scratch folder and check every page and 
 demo-reset: .venv ## Remove the demo's data and start over
 	@exec $(WITH_SERVICES) --reset -- $(PY) manage.py demo $(ARGS)
 
+# Three processes keep two cores busy: browsers and servers are waited for.
 test: .venv ## Run the whole suite, on two cores
-	@exec $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(PY) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 fuzz: .venv ## Change groups at random until a million reads are checked (READS=, SEED=)
 	@exec $(PY) -m config.tests.fuzz --reads $(READS) --seed $(SEED) $(ARGS)

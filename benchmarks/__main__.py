@@ -12,7 +12,19 @@ from benchmarks.database import own_services
 from config.embedded import EmbeddedError
 
 # Each is a module here with DEFAULT_ROWS, LEAST_ROWS and run(rows) → Report.
-MEASURES = ("provision", "import_members", "wall", "switch", "preview", "overlap")
+MEASURES = (
+    "provision",
+    "import_members",
+    "reimport",
+    "import_orders",
+    "oneid",
+    "ingest",
+    "page",
+    "wall",
+    "switch",
+    "preview",
+    "overlap",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

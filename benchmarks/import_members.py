@@ -6,13 +6,13 @@ import itertools
 import tempfile
 from pathlib import Path
 
-from django.db import connection
-
 from benchmarks.child import in_child
+from benchmarks.copies import load_tables, save_tables
+from benchmarks.files import cached
 from benchmarks.member_files import write_files
 from benchmarks.peer_import import import_file
 from benchmarks.report import Part, Report, Target
-from benchmarks.rounds import alternate, stopwatch
+from benchmarks.rounds import alternate, rounds_for, stopwatch
 from benchmarks.synthetic import Group, drop_group, make_group
 from brands.models import Brand
 from brands.wall import scope
@@ -28,7 +28,7 @@ ROUNDS = 3
 PEER_ROWS = 1_000
 PEER_ROUNDS = 2
 # In an order that foreign keys allow.
-_TABLES = (
+TABLES = (
     "members_person",
     "members_profile",
     "members_contact",
@@ -47,12 +47,12 @@ _numbers = itertools.count(1)
 def run(rows: int) -> Report:
     """Measure the import of ROWS members in six files into an empty group."""
     peaks: list[int] = []
+    rounds = rounds_for(rows, usual=ROUNDS)
+    files = cached("members", rows, lambda folder: write_files(folder, rows))
+    few = min(PEER_ROWS, rows)
+    sample = cached("members", few, lambda folder: write_files(folder, few))
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
         folder = Path(name)
-        files = write_files(folder, rows)
-        sample_folder = folder / "sample"
-        sample_folder.mkdir()
-        sample = write_files(sample_folder, min(PEER_ROWS, rows))
         rows_of = _expected_rows(files)
         _save_final_rows(files, folder, rows_of)
         found = alternate(
@@ -61,8 +61,8 @@ def run(rows: int) -> Report:
                 "limit": lambda: _limit(folder),
                 "peer": lambda: _peer(sample),
             },
-            rounds=ROUNDS,
-            least={"peer": PEER_ROUNDS},
+            rounds=rounds,
+            least={"peer": min(rounds, PEER_ROUNDS)},
         )
     peak = max(peaks) / 2**20
     main = Part(
@@ -82,10 +82,10 @@ def run(rows: int) -> Report:
             Target("× faster than the peer", main.json()["ratio_to_peer"], "at_least", 30),
             Target("peak memory of the importing process, MB", peak, "at_most", 300),
         ],
-        details={"peak_memory_mb": round(peak)},
+        details={"peak_memory_mb": round(peak), "rounds": rounds},
         notes=[
             "Ours: six files, from the first look at each to OneID and the pools' figures.",
-            f"Limit: COPY of the {len(_TABLES)} tables' final rows into identical tables with "
+            f"Limit: COPY of the {len(TABLES)} tables' final rows into identical tables with "
             "their indexes and foreign keys, read from files ready in COPY's own format.",
             f"Peer: django-import-export in bulk mode on {min(PEER_ROWS, rows):,} rows, to the "
             "same profiles, contacts, identities and consents; without merging persons that "
@@ -98,18 +98,21 @@ def _expected_rows(files: list[Path]) -> int:
     return sum(path.read_bytes().count(b"\n") - 1 for path in files)
 
 
-def _group() -> Group:
+def fresh_group() -> Group:
+    """Provision the next group of the run."""
     return make_group(f"bench_import_{next(_numbers)}")
 
 
-def import_files(group: Group, files: list[Path]) -> float:
+def import_files(
+    group: Group, files: list[Path], *, kind: ImportJob.Kind = ImportJob.Kind.MEMBERS
+) -> float:
     """Import the files as the worker does; return the seconds."""
     with stopwatch() as watch:
         for path, brand_id in zip(files, group.brands, strict=True):
             with tenant_transaction(group.tenant), scope.bulk(reason="benchmark"):
                 job = import_create(
                     brand=Brand.objects.get(pk=brand_id),
-                    kind=ImportJob.Kind.MEMBERS,
+                    kind=kind,
                     path=path,
                     file_name=path.name,
                 )
@@ -121,7 +124,7 @@ def import_files(group: Group, files: list[Path]) -> float:
 
 
 def _ours(files: list[Path], peaks: list[int]) -> float:
-    group = _group()
+    group = fresh_group()
     seconds, peak = in_child(lambda: import_files(group, files))
     peaks.append(peak)
     drop_group(group)
@@ -130,46 +133,26 @@ def _ours(files: list[Path], peaks: list[int]) -> float:
 
 def _save_final_rows(files: list[Path], folder: Path, rows: int) -> None:
     """Import once and keep what the tables then hold, for the limit's COPY."""
-    group = _group()
+    group = fresh_group()
     in_child(lambda: import_files(group, files))
-    with (
-        tenant_transaction(group.tenant),
-        scope.bulk(reason="benchmark"),
-        connection.cursor() as cursor,
-    ):
+    with tenant_transaction(group.tenant), scope.bulk(reason="benchmark"):
         assert Profile.objects.count() == rows
         persons = Person.objects.count()
         assert rows // 4 < persons < rows, "persons of several brands were not resolved"
-        for table in _TABLES:
-            with (
-                (folder / f"{table}.copy").open("wb") as file,
-                cursor.copy(f"COPY {table} TO STDOUT (FORMAT binary)") as copy,
-            ):
-                for block in copy:
-                    file.write(block)
+    save_tables(group, folder, TABLES)
     drop_group(group)
 
 
 def _limit(folder: Path) -> float:
-    group = _group()
-    with (
-        stopwatch() as watch,
-        tenant_transaction(group.tenant),
-        connection.cursor() as cursor,
-    ):
-        for table in _TABLES:
-            with (
-                (folder / f"{table}.copy").open("rb") as file,
-                cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy,
-            ):
-                while block := file.read(1 << 16):
-                    copy.write(block)
+    group = fresh_group()
+    with stopwatch() as watch:
+        load_tables(group, folder, TABLES)
     drop_group(group)
     return watch.seconds
 
 
 def _peer(sample: list[Path]) -> float:
-    group = _group()
+    group = fresh_group()
     with stopwatch() as watch:
         for path, brand_id in zip(sample, group.brands, strict=True):
             with tenant_transaction(group.tenant), scope.bulk(reason="benchmark"):

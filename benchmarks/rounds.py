@@ -52,6 +52,11 @@ def stopwatch() -> Iterator[Stopwatch]:
         gc.enable()
 
 
+def rounds_for(rows: int, *, usual: int, large: int = 500_000) -> int:
+    """Return how many rounds to run: one where a round takes minutes, which the report says."""
+    return 1 if rows >= large else usual
+
+
 def alternate(
     variants: Mapping[str, Callable[[], float]],
     *,

@@ -17,6 +17,8 @@ from members.models import (
     Consent,
     Contact,
     DailyMetric,
+    Identity,
+    IdentityLink,
     MaskedContact,
     Order,
     Person,
@@ -232,3 +234,65 @@ def _filling(group: Group, tables: Sequence[type[models.Model]]) -> Iterator[obj
     with connection.cursor() as cursor:
         for name in names:
             cursor.execute(f'VACUUM (ANALYZE) "{group.tenant.schema_name}"."{name}"')
+
+
+def fill_links(group: Group, identities: int) -> int:
+    """Write about IDENTITIES identities and the profiles that carry them; return how many.
+
+    Each member gives a phone (nine of ten), an e-mail address (four) and a card of the brand's
+    (three); a few phones are the household's, so that chains of persons form. None is hot.
+    """
+    profiles = round(identities / 1.05)
+    persons = max(profiles * 6 // 10, 1)
+    with _filling(group, [Person, Profile, Identity, IdentityLink]) as execute:
+        execute(
+            """
+            INSERT INTO members_person (id, created_at)
+            SELECT n, now() FROM generate_series(1, %s) AS n
+            """,
+            [profiles],
+        )
+        execute(
+            """
+            INSERT INTO members_profile (id, brand_id, person_id, member_no, is_member, gender,
+                orders, sales, no_automation, created_at, updated_at)
+            SELECT n, (%(brands)s::bigint[])[1 + n %% 6], n, 'M' || n, true, '', 0, 0, false, now(),
+                now()
+            FROM generate_series(1, %(profiles)s) AS n
+            """,
+            {"brands": list(group.brands), "profiles": profiles},
+        )
+        execute(
+            f"""
+            CREATE TEMPORARY TABLE said ON COMMIT DROP AS
+            SELECT n AS profile_id, kind, md5(kind || CASE kind
+                WHEN 'card' THEN n::text
+                WHEN 'phone' THEN CASE WHEN {_number(22, "q")} < 0.05 THEN (q / 2)::text
+                    ELSE 'own' || q END
+                ELSE q::text END)::bytea AS key
+            FROM (
+                SELECT n, 1 + floor(%(persons)s * power({_number(21, "n")}, 1.2))::bigint AS q
+                FROM generate_series(1, %(profiles)s) AS n
+            ) AS drawn, unnest(ARRAY['phone', 'email', 'card'], ARRAY[0.9, 0.4, 0.3])
+                WITH ORDINALITY AS given (kind, share, place)
+            WHERE {_number(23, "n * 4 + place")} < share
+            """,
+            {"persons": persons, "profiles": profiles},
+        )
+        execute(
+            """
+            INSERT INTO members_identity (kind, key, is_hot)
+            SELECT kind, decode(convert_from(key, 'utf8'), 'hex'), false
+            FROM said GROUP BY kind, key
+            """
+        )
+        execute(
+            """
+            INSERT INTO members_identitylink (profile_id, identity_id)
+            SELECT s.profile_id, i.id FROM said s
+            JOIN members_identity i
+                ON i.kind = s.kind AND i.key = decode(convert_from(s.key, 'utf8'), 'hex')
+            """
+        )
+    with tenant_transaction(group.tenant), scope.bulk(reason="benchmark data"):
+        return Identity.objects.count()

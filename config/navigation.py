@@ -83,6 +83,8 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
             ),
             Link(_("Notices"), "contract", "brands:notices", "brands.view_notice"),
             Link(_("Consents"), "how_to_reg", "members:consents", "brands.view_notice"),
+            Link(_("Persons' rights"), "gavel", "members:rights", "members.view_personrequest"),
+            Link(_("Retention"), "auto_delete", "members:retention", "members.view_retentionrule"),
         ],
     ),
     (
@@ -110,6 +112,7 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
         _("Access"),
         [
             Link(_("Grants"), "key", "admin:tenants_grant_changelist", "tenants.view_grant"),
+            Link(_("Contact data"), "lock_person", "members:contact_data", "members.guard_contact"),
             Link(_("API tokens"), "vpn_key", "tokens", "tenants.view_apitoken"),
             Link(
                 _("Audit"),

@@ -61,6 +61,39 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     return (yield)
 
 
+# Before pytest-xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal tests out one by one, but those that share what is costly to make; the long ones first.
+
+    With `--dist loadgroup` tests of one group go to one process. A group is made of the tests of a
+    file that has fixtures of its own for longer than one test. What begins late and takes long
+    would leave the other processes idle at the end.
+    """
+    for item in items:
+        if (name := _shared_place(item)) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(name))
+    items.sort(key=_lateness)
+
+
+def _shared_place(item: pytest.Item) -> str:
+    """Return the file whose fixtures for longer than one test this test asks for, or nothing."""
+    asked = getattr(item, "_fixtureinfo", None)
+    for definitions in asked.name2fixturedefs.values() if asked else ():
+        # Those of plugins and of the first conftest are for the whole run, in each process.
+        if definitions[-1].scope != "function" and "/" in definitions[-1].baseid:
+            return definitions[-1].baseid
+    return ""
+
+
+def _lateness(item: pytest.Item) -> int:
+    if item.get_closest_marker("long"):
+        return 0
+    if item.get_closest_marker("xdist_group"):
+        return 1
+    return 2 if hasattr(getattr(item, "obj", None), "hypothesis") else 3
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Remember what was skipped."""
     if report.skipped and not hasattr(report, "wasxfail"):

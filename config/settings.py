@@ -165,6 +165,11 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 2**20
 SPARE_SCHEMAS = env.number("SPARE_SCHEMAS", 2)
 # The largest file an import accepts, in bytes.
 IMPORT_MAX_BYTES = env.number("IMPORT_MAX_BYTES", 4 * 2**30)
+# How long an import can be taken back, and what its changed rows said before is kept.
+IMPORT_UNDO_DAYS = env.number("IMPORT_UNDO_DAYS", 7)
+# The most that one batch of the API may bring, unpacked.
+INTAKE_LINES = env.number("INTAKE_LINES", 10_000)
+INTAKE_BYTES = env.number("INTAKE_BYTES", 16 * 2**20)
 
 # --- Jobs -----------------------------------------------------------------------------------
 
@@ -359,6 +364,16 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "tenants.problems.as_problem",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sluice",
+    "DESCRIPTION": "Members of a group's brands, read and handed in through the wall.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_URLCONF": "config.urls_group",
+    # Shapes are written by hand: an enumeration's name would be guessed.
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 IMPORT_EXPORT_USE_TRANSACTIONS = True
 SILENCED_SYSTEM_CHECKS: list[str] = []

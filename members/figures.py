@@ -57,10 +57,16 @@ def figures(*, tenant: Tenant) -> dict[str, Any]:
         for brand, lines, sales in cursor.fetchall():
             brands[brand].update(lines=lines, sales=sales)
         cursor.execute(
+            "SELECT brand_id, sum(refunded)::bigint FROM members_order "
+            "WHERE refunded <> 0 GROUP BY brand_id"
+        )
+        for brand, refunded in cursor.fetchall():
+            brands[brand]["sales"] -= refunded
+        cursor.execute(
             """
             SELECT brand_id, count(*), count(*) FILTER (WHERE orders >= 2) FROM (
                 SELECT brand_id, profile_id, count(*) AS orders
-                FROM members_order GROUP BY brand_id, profile_id
+                FROM members_order WHERE profile_id IS NOT NULL GROUP BY brand_id, profile_id
             ) AS buyer GROUP BY brand_id
             """
         )
@@ -89,6 +95,15 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         """
         SELECT o.id, count(l.order_id), COALESCE(sum(l.amount), 0)
         FROM members_order o LEFT JOIN members_orderline l ON l.order_id = o.id GROUP BY o.id
+        """,
+    ),
+    "refunds": (
+        "SELECT id, refunded::numeric FROM members_order WHERE profile_id IS NOT NULL",
+        """
+        SELECT o.id, COALESCE(sum(e.amount), 0)
+        FROM members_order o LEFT JOIN members_event e ON e.brand_id = o.brand_id
+            AND e.order_no = o.order_no AND e.what = 'refund'
+        WHERE o.profile_id IS NOT NULL GROUP BY o.id
         """,
     ),
     "member totals": (
@@ -175,11 +190,25 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         FROM members_objection o JOIN members_profile p ON p.id = o.profile_id
         """,
     ),
+    **{
+        name: (
+            f"SELECT id, brand_id, store_id, notice_id FROM {table}",  # noqa: S608
+            f"""
+            SELECT x.id, p.brand_id, p.store_id, p.notice_id
+            FROM {table} x JOIN members_profile p ON p.id = x.profile_id
+            """,  # noqa: S608 - names of the code
+        )
+        for name, table in (
+            ("touchpoints", "members_touchpoint"),
+            ("tags of members", "members_profiletag"),
+            ("events", "members_event"),
+        )
+    },
     "notices on orders": (
         "SELECT id, brand_id, notice_id FROM members_order",
         """
-        SELECT o.id, p.brand_id, p.notice_id
-        FROM members_order o JOIN members_profile p ON p.id = o.profile_id
+        SELECT o.id, o.brand_id, p.notice_id
+        FROM members_order o LEFT JOIN members_profile p ON p.id = o.profile_id
         """,
     ),
     "copies on order lines": (

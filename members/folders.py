@@ -17,7 +17,9 @@ from typing import Literal
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-Purpose = Literal["imports", "exports"]
+Purpose = Literal["imports", "exports", "rights"]
+# What copies of a person's data are called; they are sealed.
+_SUFFIX = {"rights": ".sealed"}
 
 
 class StrangePath(ValueError):
@@ -34,13 +36,15 @@ class StrangePath(ValueError):
 
 def fresh_path(purpose: Purpose, schema_name: str, owner_id: int) -> str:
     """Return a new path, relative to MEDIA_ROOT, of a file that belongs to a brand or a grant."""
-    return f"{purpose}/{schema_name}/{owner_id}-{secrets.token_hex(16)}.csv"
+    suffix = _SUFFIX.get(purpose, ".csv")
+    return f"{purpose}/{schema_name}/{owner_id}-{secrets.token_hex(16)}{suffix}"
 
 
 def own_file(path: str, purpose: Purpose, schema_name: str, owner_id: int | None) -> Path:
     """Return where a file is that `fresh_path` named for this owner; StrangePath for another."""
     named = re.escape(f"{purpose}/{schema_name}/{owner_id}-")
-    if not re.fullmatch(named + r"[0-9a-f]{32}\.csv", path):
+    suffix = re.escape(_SUFFIX.get(purpose, ".csv"))
+    if not re.fullmatch(named + rf"[0-9a-f]{{32}}{suffix}", path):
         raise StrangePath
     return _unlinked(path)
 

@@ -13,7 +13,9 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 from brands.models import Brand
 from brands.wall.visibility import Visible
 from members.imports.mapping import FIELDS
+from members.imports.sources import sources_of
 from members.models import ImportJob
+from tenants.models import User
 
 
 class UploadForm(forms.Form):
@@ -33,17 +35,49 @@ class UploadForm(forms.Form):
         # Unfold's script looks for the parts of its own widget beside every file field.
         widget=UnfoldAdminFileFieldWidget,
         help_text=gettext_lazy(
-            "CSV with headings in its first line, in UTF-8, UTF-16 or GB18030; commas, semicolons "
-            "or tabs. From Excel: Save as, CSV UTF-8."
+            "Excel (.xlsx), or CSV in UTF-8, UTF-16 or GB18030 with commas, semicolons or tabs; "
+            "also packed as .zip or .gz."
         ),
         error_messages={"empty": gettext_lazy("The file is empty. Nothing was imported.")},
     )
 
-    def __init__(self, *args: Any, visible: Visible, **kwargs: Any) -> None:
+    source = forms.ModelChoiceField(
+        label=gettext_lazy("Source"),
+        queryset=None,
+        required=False,
+        empty_label=gettext_lazy("– none –"),
+        help_text=gettext_lazy(
+            "The system that the file comes from. What you choose for its columns is kept for its "
+            "next file."
+        ),
+    )
+    new_source = forms.CharField(
+        label=gettext_lazy("or a new source"),
+        required=False,
+        max_length=80,
+        widget=forms.TextInput(attrs={"class": "s-input", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, visible: Visible, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         brands = Brand.objects.filter(pk__in=visible.write_brands, is_active=True)
         fields: dict[str, Any] = self.fields
         fields["brand"].queryset = brands.order_by("code")
+        fields["source"].queryset = sources_of(visible.write_brands)
+        fields["source"].label_from_instance = (
+            str if len(visible.write_brands) == 1 else lambda one: f"{one.brand} · {one}"
+        )
+        fields["kind"].choices = kinds_for(user)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse a source of another brand than the file's."""
+        cleaned = super().clean() or {}
+        source = cleaned.get("source")
+        if source and cleaned.get("brand") and source.brand_id != cleaned["brand"].pk:
+            self.add_error("source", _("This source is another brand's. Nothing was imported."))
+        if source and cleaned.get("new_source"):
+            self.add_error("new_source", _("Choose a source or name a new one, not both."))
+        return cleaned
 
     def clean_file(self) -> Any:
         """Refuse a file that is larger than imports accept."""
@@ -54,6 +88,48 @@ class UploadForm(forms.Form):
                 % {"size": settings.IMPORT_MAX_BYTES // 2**20}
             )
         return upload
+
+
+def kinds_for(user: User) -> list[tuple[str, Any]]:
+    """Return the kinds of files that a person may import, with their names."""
+    return [
+        (kind, label)
+        for kind, label in ImportJob.Kind.choices
+        if all(user.has_perm(needed) for needed in _NEEDED.get(kind, ()))
+    ]
+
+
+# Besides the right to import: what the file writes is written by these alone.
+_NEEDED = {
+    ImportJob.Kind.STORES: ("brands.add_store", "brands.change_store"),
+    ImportJob.Kind.STAFF: ("brands.add_guide", "brands.change_guide"),
+}
+
+
+class SourceForm(forms.Form):
+    """Ask for a source's name, brand and rank."""
+
+    brand = forms.ModelChoiceField(
+        label=gettext_lazy("Brand"), queryset=Brand.objects.none(), empty_label=None
+    )
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=80,
+        widget=forms.TextInput(attrs={"class": "s-input", "autocomplete": "off"}),
+    )
+    rank = forms.IntegerField(
+        label=gettext_lazy("Rank"),
+        min_value=-100,
+        max_value=100,
+        initial=0,
+        widget=forms.NumberInput(attrs={"class": "s-input"}),
+    )
+
+    def __init__(self, *args: Any, visible: Visible, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        brands = Brand.objects.filter(pk__in=visible.write_brands, is_active=True)
+        fields: dict[str, Any] = self.fields
+        fields["brand"].queryset = brands.order_by("code")
 
 
 class ColumnsForm(forms.Form):

@@ -32,3 +32,13 @@ def hold_rollups(*, is_shared: bool = False) -> None:
 def hold_brand(brand_id: int, kind: str) -> None:
     """Wait until no one else imports this kind of rows for the brand; then hold them off."""
     _hold(f"brand:{brand_id}:{kind}")
+
+
+def is_brand_free(brand_id: int, kind: str) -> bool:
+    """Tell whether no one else imports this kind of rows for the brand at the moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"sluice:{connection.schema_name}:brand:{brand_id}:{kind}"],
+        )
+        return bool(cursor.fetchone()[0])

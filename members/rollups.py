@@ -30,7 +30,7 @@ _STEPS = 5
 # What a day's, a pool's and the group's figures are, from facts; also read by members.figures.
 DAYS = """
     SELECT o.brand_id, o.store_id, (o.ordered_at AT TIME ZONE %(zone)s)::date AS day,
-        o.profile_id, o.amount, o.lines
+        o.profile_id, o.amount - o.refunded AS amount, o.lines
     FROM members_order o
 """
 DAILY = """
@@ -53,14 +53,15 @@ POOL_BUYERS = """
     FROM (
         SELECT brand_id, store_id, GROUPING(store_id) AS is_brand, count(*) AS orders
         FROM members_order o
-        WHERE brand_id = ANY(%(brands)s)
+        -- An order without a member is that of nobody who could come again.
+        WHERE brand_id = ANY(%(brands)s) AND profile_id IS NOT NULL
         GROUP BY GROUPING SETS ((brand_id, profile_id), (brand_id, store_id, profile_id))
     ) AS buyer
     WHERE is_brand = 1 OR store_id IS NOT NULL
     GROUP BY brand_id, store_id
 """
 TOTALS = """
-    SELECT profile_id, count(*)::integer AS orders, sum(amount)::bigint AS sales,
+    SELECT profile_id, count(*)::integer AS orders, sum(amount - refunded)::bigint AS sales,
         min(ordered_at) AS first_order_at, max(ordered_at) AS last_order_at
     FROM members_order o
 """
@@ -107,8 +108,29 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
     return Finished(profiles, days)
 
 
-def _finish_totals(cursor: CursorWrapper) -> int:
+def _finish_refunds(cursor: CursorWrapper) -> None:
+    """Sum what was paid back of the orders of pending members, whichever came first."""
     cursor.execute("ANALYZE members_pendingtotal")
+    cursor.execute("SELECT EXISTS (SELECT FROM members_event WHERE what = 'refund')")
+    if not cursor.fetchone()[0]:
+        return
+    cursor.execute(
+        """
+        UPDATE members_order o SET refunded = f.refunded
+        FROM (
+            SELECT o.id, COALESCE(sum(e.amount), 0) AS refunded
+            FROM members_pendingtotal t JOIN members_order o USING (profile_id)
+            LEFT JOIN members_event e ON e.brand_id = o.brand_id AND e.order_no = o.order_no
+                AND e.what = 'refund'
+            GROUP BY o.id
+        ) AS f
+        WHERE o.id = f.id AND o.refunded <> f.refunded
+        """
+    )
+
+
+def _finish_totals(cursor: CursorWrapper) -> int:
+    _finish_refunds(cursor)
     count = stage_query(
         cursor,
         "total",
@@ -152,7 +174,7 @@ def _finish_days(cursor: CursorWrapper, zone: str) -> int:
     if not count:
         return 0
     facts = """(
-        SELECT o.brand_id, o.store_id, d.day, o.profile_id, o.amount, o.lines
+        SELECT o.brand_id, o.store_id, d.day, o.profile_id, o.amount - o.refunded AS amount, o.lines
         FROM pending_day d JOIN members_order o ON o.brand_id = d.brand_id
             AND o.ordered_at >= d.starts_at AND o.ordered_at < d.ends_at
     )"""

@@ -62,8 +62,8 @@ class Filter:
 
     @property
     def condition(self) -> Q:
-        """Return the condition on members."""
-        found = Q()
+        """Return the condition on members; whoever asked for restriction is in no audience."""
+        found = Q(is_restricted=False)
         if self.brand_id:
             found &= Q(brand_id=self.brand_id)
         if self.store_id:

@@ -81,7 +81,12 @@ def _seen(visible: Visible) -> Seen:
 
 
 def contact_fields(profile: Profile) -> dict[str, str] | None:
-    """Return a member's contact data in the clear; None where the wall hides it or none is kept."""
+    """Return a member's contact data in the clear; None where the wall hides it or none is kept.
+
+    Nor of whoever asked that it be kept and used for nothing: then masks are shown.
+    """
+    if profile.is_restricted:
+        return None
     contact = Contact.objects.filter(profile_id=profile.pk).first()
     if contact is None:
         return None

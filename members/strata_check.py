@@ -24,7 +24,7 @@ from tenants.models import Tenant
 
 _LETTERS = {Mode.FAN_MAX: "P", Mode.MEMBER_MAX: "G", Mode.BRAND_MAX: "B"}
 _COLUMNS = (
-    *("person_id", "id", "brand_id", "notice_id", "no_automation"),
+    *("person_id", "id", "brand_id", "notice_id", "no_automation", "is_restricted"),
     *("orders", "sales", "last_order_at", "stratum", "stratum_source"),
 )
 
@@ -101,7 +101,7 @@ def _persons() -> Iterator[list[dict[str, Any]]]:
 
 def _source(world: _World, one: dict[str, Any]) -> str:
     rule = world.rules.get(one["brand_id"])
-    if rule is None or one["no_automation"]:
+    if rule is None or one["no_automation"] or one["is_restricted"]:
         return ""
     return f"{_LETTERS[world.modes[one['brand_id']]]}{rule.pk}"
 
@@ -112,7 +112,8 @@ def _stratum(
     if not _source(world, one):
         return 0
     rule = world.rules[one["brand_id"]]
-    counted = [one, *(other for other in profiles if _counts(world, one, other))]
+    others = (row for row in profiles if not row["is_restricted"])
+    counted = [one, *(other for other in others if _counts(world, one, other))]
     orders = sum(row["orders"] for row in counted)
     sales = sum(row["sales"] for row in counted)
     days = [row["last_order_at"] for row in counted if row["last_order_at"]]

@@ -38,12 +38,12 @@ _FROM = """
 """
 # Right stratum and source of the profiles in `stratified`, by `stratum_rule` and `stratum_pair`.
 _RIGHT = f"""
-    SELECT id, CASE WHEN source IS NULL OR no_automation THEN 0
+    SELECT id, CASE WHEN source IS NULL OR is_left_out THEN 0
             WHEN {_FROM.format("true_love")} THEN 3
             WHEN {_FROM.format("favourable")} THEN 2 ELSE 1 END AS stratum,
-        CASE WHEN source IS NULL OR no_automation THEN '' ELSE source END AS source
+        CASE WHEN source IS NULL OR is_left_out THEN '' ELSE source END AS source
     FROM (
-        SELECT p.id, p.no_automation, r.*,
+        SELECT p.id, p.no_automation OR p.is_restricted AS is_left_out, r.*,
             p.orders + COALESCE(o.orders, 0) AS total_orders,
             p.sales + COALESCE(o.sales, 0) AS total_sales,
             GREATEST(p.last_order_at, o.last_order_at) AS last_order_at
@@ -56,6 +56,7 @@ _RIGHT = f"""
             JOIN stratum_rule w ON w.of_brand = q.brand_id AND w.is_whole
             JOIN stratum_pair s ON s.other_notice = q.notice_id
             WHERE r.is_whole AND q.person_id = p.person_id AND q.brand_id <> p.brand_id
+                AND NOT q.is_restricted
                 AND s.of_brand = p.brand_id AND s.own_notice = COALESCE(p.notice_id, 0)
         ) AS o ON true
     ) AS counted
@@ -101,7 +102,8 @@ def note_touched(cursor: CursorWrapper) -> None:
         INSERT INTO members_pendingstratum (profile_id)
         SELECT profile_id FROM members_pendingtotal
         UNION SELECT id FROM members_profile
-            WHERE brand_id = ANY(%s) AND stratum = 0 AND NOT no_automation
+            WHERE brand_id = ANY(%s) AND stratum = 0
+                AND NOT no_automation AND NOT is_restricted
         ON CONFLICT DO NOTHING
         """,
         [brands],

@@ -11,10 +11,13 @@ from members.exports import tasks as _exports  # noqa: F401  their tasks are fou
 from members.imports.acts import job_run
 from members.imports.upkeep import imports_resume, uploads_purge
 from members.intake import tasks as _intake  # noqa: F401  as are these
+from members.retention import retention_count, retention_run
+from members.rights.work import rights_run
 from members.rotation import rotation_run
 from members.strata_figures import count_if_due
 from members.stratify import refresh_if_stale
 from tenants.context import in_every_group, task_tenant
+from tenants.models import Tenant
 
 
 @shared_task(name="members.run_import")
@@ -89,3 +92,33 @@ def rotate_keys() -> str:
 def sweep_keys() -> int:
     """Go on, in every group, with a change of a key: after a stop, and to delete former keys."""
     return in_every_group(lambda tenant: int(rotation_run(tenant=tenant) is not None))
+
+
+@shared_task(name="members.run_rights")
+def run_rights() -> int:
+    """Do what people asked of their data, in the group whose schema came with the task."""
+    return rights_run(tenant=task_tenant())
+
+
+@shared_task(name="members.sweep_rights")
+def sweep_rights() -> int:
+    """Do, in every group, what no worker was told of; delete copies that nobody fetched."""
+    return in_every_group(lambda tenant: rights_run(tenant=tenant))
+
+
+@shared_task(name="members.count_retention")
+def count_retention() -> int:
+    """Count what rules of retention would take, in the group whose schema came with the task."""
+    return retention_count(tenant=task_tenant())
+
+
+@shared_task(name="members.run_retention")
+def run_retention() -> int:
+    """Take away, in every group, what its purpose no longer needs, and count what is next."""
+
+    def act(tenant: Tenant) -> int:
+        taken = retention_run(tenant=tenant)
+        retention_count(tenant=tenant)
+        return taken
+
+    return in_every_group(act)

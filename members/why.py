@@ -16,10 +16,12 @@ from brands.wall.reasons import Answer, Link, Step, explain
 from brands.wall.visibility import Kind, Sight, Viewer, Visible
 from members.consent_history import channel_words
 from members.models import Consent, MaskedContact, Profile
+from members.reveal import Held
 from tenants.models import Grant
 
 KINDS = (Kind.PROFILE, Kind.CONTACT, Kind.MASKED, Kind.ACTIVITY)
-# Contact data as a page shows it; those after the third are never shown masked.
+# Contact data as a page shows it; those after the third are masked to nobody but who may see
+# them whole.
 FIELDS: tuple[tuple[str, str | Promise], ...] = (
     ("name", gettext_lazy("Name")),
     ("phone", gettext_lazy("Phone")),
@@ -66,18 +68,21 @@ def answers(
 
 
 def fields(
-    contact: Mapping[str, str] | None,
+    held: Held | None,
     masked: MaskedContact | None,
     answers: Mapping[Kind, Answer],
 ) -> list[Field]:
-    """Return every field of contact data, seen or not, with its reason in one sentence."""
+    """Return every field of contact data, seen or not, with its reason in one sentence.
+
+    HELD is the contact data of who may see it whole: masked until they reveal it.
+    """
     found = []
     clear, mask = answers[Kind.CONTACT], answers[Kind.MASKED]
     for name, label in FIELDS:
-        if contact is not None:
-            value = contact.get(name, "")
-            reason = "" if value else _("The brand keeps none.")
-            state = "shown" if value else "empty"
+        if held is not None:
+            value = held.fields.get(name, "")
+            reason = _("You may reveal it.") if value else _("The brand keeps none.")
+            state = ("shown" if held.is_revealed else "masked") if value else "empty"
             found.append(Field(name, str(label), value, state, reason, Kind.CONTACT))
         elif masked is not None and name in MASKED_FIELDS:
             value = getattr(masked, name)

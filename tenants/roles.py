@@ -54,7 +54,17 @@ _VIEW_HIERARCHY = _model(
 )
 _OWN_STORES = _model("brands", "store", "guide", "channelaccount")
 _READ = frozenset({"members.view_profile", "members.view_order", "brands.view_dashboard"})
+# Whose contact data, the wall says; an HQ analyst sees none.
+_REVEAL = "members.reveal_contact"
 _IMPORTS = frozenset({"members.view_importjob", "members.add_importjob"})
+# What people ask of their own data; HQ alone decides for how long rows are kept.
+_RIGHTS = frozenset(
+    {
+        "members.view_personrequest",
+        "members.add_personrequest",
+        "members.view_retentionrule",
+    }
+)
 # Tokens for programs that act under one's own grant.
 _TOKENS = _model("tenants", "apitoken", actions="view add")
 
@@ -80,15 +90,19 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
         {
             *_HIERARCHY,
             *_READ,
+            _REVEAL,
             *_model("tenants", "grant"),
             *_model("brands", "notice", actions="view add change"),
             "brands.view_modechange",
             "brands.add_modechange",
             "brands.view_modedraft",
             "tenants.view_as",
+            "members.guard_contact",
             "brands.view_sharingrecord",
             "brands.add_sharingrecord",
             *_TOKENS,
+            *_RIGHTS,
+            "members.add_retentionrule",
             "members.view_overlap",
             "members.view_stratumrule",
             "members.add_stratumrule",
@@ -120,8 +134,10 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_VIEW_HIERARCHY,
             *_OWN_STORES,
             *_READ,
+            _REVEAL,
             *_IMPORTS,
             *_TOKENS,
+            *_RIGHTS,
             "members.view_overlap",
             "members.view_stratumrule",
             "members.add_stratumrule",
@@ -141,8 +157,10 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
             *_VIEW_HIERARCHY,
             *_OWN_STORES,
             *_READ,
+            _REVEAL,
             *_IMPORTS,
             *_TOKENS,
+            *_RIGHTS,
             "members.view_overlap",
             "members.view_stratumrule",
             "members.add_stratumrule",
@@ -159,6 +177,6 @@ PERMISSIONS: dict[Role, frozenset[str]] = {
     ),
     Role.STORE_MANAGER: _READ
     | _model("brands", "businessunit", "brand", "store", "guide", actions="view")
-    | {"members.export_profile"},
-    Role.GUIDE: _READ,
+    | {"members.export_profile", _REVEAL},
+    Role.GUIDE: _READ | {_REVEAL},
 }

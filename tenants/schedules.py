@@ -17,6 +17,10 @@ def ensure() -> None:
         defaults={"task": "members.purge_uploads", "crontab": nightly, "queue": "bulk"},
     )
     PeriodicTask.objects.get_or_create(
+        name="Take away what its purpose no longer needs",
+        defaults={"task": "members.run_retention", "crontab": nightly, "queue": "bulk"},
+    )
+    PeriodicTask.objects.get_or_create(
         name="Check the audit's chains",
         defaults={"task": "tenants.tasks.check_all_audits", "crontab": nightly, "queue": "bulk"},
     )
@@ -46,6 +50,10 @@ def ensure() -> None:
     PeriodicTask.objects.get_or_create(
         name="Apply batches that no worker has heard of",
         defaults={"task": "members.sweep_intake", "interval": minutely, "queue": "bulk"},
+    )
+    PeriodicTask.objects.get_or_create(
+        name="Do what people asked of their data",
+        defaults={"task": "members.sweep_rights", "interval": minutely, "queue": "bulk"},
     )
     PeriodicTask.objects.get_or_create(
         name="Follow changes of mode that became effective",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from members.models import Contact, ImportJob, PendingRollup, PendingTotal
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
-State = dict[str, list[Any]]
+State = dict[str, list[str]]
 _WHO = "b.code || ' ' || p.member_no"
 # Section → rows without numbers of record: those differ from run to run, and mean nothing.
 _SECTIONS = {
@@ -118,13 +118,8 @@ def state_of(tenant: Tenant) -> State:
     return found
 
 
-def _ordered(rows: Any) -> list[Any]:
-    """Return rows as JSON gives them back, so that a state that was kept compares as a fresh one."""
-    return json.loads(json.dumps(sorted(list(row) for row in map(_plain, rows))))
-
-
-def _plain(row: Any) -> list[str]:
-    return [json.dumps(value, ensure_ascii=False, default=str) for value in row]
+def _ordered(rows: Any) -> list[str]:
+    return sorted(json.dumps(list(row), ensure_ascii=False, default=str) for row in rows)
 
 
 def differing(ours: State, wanted: State) -> list[str]:
@@ -133,21 +128,13 @@ def differing(ours: State, wanted: State) -> list[str]:
     for section in wanted:
         if ours.get(section) == wanted[section]:
             continue
-        mine, theirs = _counted(ours.get(section, [])), _counted(wanted[section])
-        lost = [row for row, count in theirs.items() if mine[row] < count]
-        more = [row for row, count in mine.items() if theirs[row] < count]
+        mine, theirs = Counter(ours.get(section, [])), Counter(wanted[section])
+        lost, more = list(theirs - mine), list(mine - theirs)
         found.append(
             f"{section}: {len(lost)} lost, {len(more)} too many; "
             f"e.g. wanted {lost[:1]}, found {more[:1]}"
         )
     return found
-
-
-def _counted(rows: list[Any]) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for row in rows:
-        counts[json.dumps(row, ensure_ascii=False)] += 1
-    return counts
 
 
 def half_done(tenant: Tenant) -> list[str]:

@@ -35,7 +35,9 @@ WRITERS = {
     "members.GroupSegment": HQ,
     "members.GroupTag": HQ,
     "members.KeyRotation": HQ,
+    "members.RetentionRule": HQ,
     "members.RevealRule": HQ,
+    "members.RightsRule": HQ,
 }
 # What only is read, and why all of the group may.
 READ = {
@@ -92,7 +94,7 @@ def _insert(model: type, brand_id: int) -> str:
 
 def test_a_brands_people_write_no_decision_and_nothing_of_a_sibling(cast, seeing, in_acme):
     tea, bakery = (Brand.objects.get(code=code).pk for code in ("tea", "bakery"))
-    assert len(_guarded()) == 15
+    assert len(_guarded()) == 17
     allowed = {}
     for person in ("brand_manager", "analyst", "store_manager", "group_admin"):
         with seeing(getattr(cast, person)):

@@ -157,6 +157,8 @@ def fill(cursor: Any, places: Places) -> None:
     people = [{**row, "person_id": row["profile_id"]} for row in of_profile]
     insert(cursor, "members_objection", people)
     insert(cursor, "members_consententry", [{**row, "request_key": _key(row)} for row in keyed])
+    insert(cursor, "members_personrequest", [{**row, "request_key": _key(row)} for row in keyed])
+    insert(cursor, "members_personrequeststep", [{**row, "request_id": row["id"]} for row in keyed])
     pairs = list(dict.fromkeys(pair for pair, _ in combinations))
     insert(
         cursor,
@@ -173,6 +175,19 @@ def fill(cursor: Any, places: Places) -> None:
         for (brand, store), count in totals
     ]
     insert(cursor, "members_poolmetric", smallest)
+    insert(
+        cursor,
+        "members_retentioncount",
+        [
+            {
+                "brand_id": brand,
+                "store_id": store,
+                "about": f"a{number}",
+                "rows": COUNTS[number % len(COUNTS)],
+            }
+            for number, (brand, store) in enumerate(pairs)
+        ],
+    )
     insert(cursor, "members_stratummetric", [{"brand_id": b, "store_id": s} for b, s in pairs])
     insert(
         cursor,
@@ -239,6 +254,17 @@ def fill(cursor: Any, places: Places) -> None:
             {"brand_set": brand_set(left_out(number, brands)), "request_key": _key({"id": number})}
             for number in range(2 ** len(brands))
         ],
+    )
+    sets = [brand_set(left_out(number, brands)) for number in range(2 ** len(brands))]
+    insert(
+        cursor,
+        "members_grouppersonrequest",
+        [{"brand_set": one, "request_key": _key({"id": n})} for n, one in enumerate(sets)],
+    )
+    insert(
+        cursor,
+        "members_grouppersonrequeststep",
+        [{"brand_set": one, "request_id": number} for number, one in enumerate(sets)],
     )
     insert(
         cursor,

@@ -49,6 +49,23 @@ platform_admin tenants.User: search actions inlines | tenants/tests/test_admin.p
     "API act": _rows("""
 GET api/v1/ | none: the token's own name, grant and actions
 GET api/v1/consents/entries/<int:entry_id>/ | members/tests/test_api.py::test_a_siblings_entry_is_not_there
+GET api/v1/events/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/jobs/batches/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
+GET api/v1/jobs/batches/<uuid:batch_id>/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
+GET api/v1/jobs/exports/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
+GET api/v1/jobs/exports/<uuid:job_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
+GET api/v1/jobs/imports/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/jobs/imports/<int:job_id>/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/orders/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/segments/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/segments/<slug:segment>/members/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/tags/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/tags/<int:tag_id>/members/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/touchpoints/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/members/<int:profile_id>/tags/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
+GET api/v1/schema/ | none: the API's description, which holds no data
+ANY api/v1/docs/ | none: the API's description, which holds no data
+POST api/v1/batch/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/members/ | members/tests/test_wall_api_and_exports.py::test_the_api_shows_what_the_table_says
 GET api/v1/members/<int:profile_id>/ | members/tests/test_wall_api_and_exports.py::test_the_api_shows_what_the_table_says
 GET api/v1/members/<int:profile_id>/consents/ | members/tests/test_api.py::test_what_is_not_the_tokens_is_not_there
@@ -62,6 +79,8 @@ brands.follow_mode_change | HERE::test_a_job_gives_nobody_its_rows
 brands.preview_mode | brands/tests/test_mode_preview.py::test_small_cells_of_brands_in_brand_max_stay_out_of_the_preview
 brands.publish_notice | none: a notice and its texts
 brands.sweep_modes | none: drafts and previews, which hold counts the wall allows
+members.apply_intake | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
+members.sweep_intake | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 members.count_answers | members/tests/test_answer_figures.py::test_hq_is_told_of_an_open_brand_and_nothing_of_a_closed_one
 members.expire_answers | HERE::test_a_job_gives_nobody_its_rows
 members.purge_uploads | members/tests/test_import_upkeep.py::test_an_upload_waits_a_week_for_its_columns
@@ -70,6 +89,10 @@ members.refresh_strata | members/tests/test_strata.py::test_orders_elsewhere_cou
 members.resume_exports | members/tests/test_exports.py::test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once
 members.resume_imports | members/tests/test_import_upkeep.py::test_a_finished_job_is_left_alone
 members.run_export | members/tests/test_wall_api_and_exports.py::test_an_export_holds_what_the_table_says
+members.count_retention | members/tests/test_retention.py::test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves
+members.run_retention | members/tests/test_retention.py::test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves
+members.run_rights | members/tests/test_rights_requests.py::test_hq_acts_on_what_the_wall_shows_and_brands_are_asked_for_the_rest
+members.sweep_rights | members/tests/test_rights_requests.py::test_hq_acts_on_what_the_wall_shows_and_brands_are_asked_for_the_rest
 members.rotate_keys | members/tests/test_rotation.py::test_a_data_key_is_changed_in_steps_that_may_be_killed
 members.run_import | members/tests/test_import_commands.py::test_the_task_refuses_the_public_schema
 members.sweep_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
@@ -95,6 +118,7 @@ migrate_groups | none: numbers of migrations
 serve | none: starts the processes, whose logs LOGS shows
 services | none: starts the embedded services
 verify_audit | HERE::test_what_commands_print_names_no_member
+verify_certificate | members/tests/test_rights_requests.py::test_a_certificate_holds_until_a_letter_of_it_is_changed
 verify_metrics | HERE::test_what_commands_print_names_no_member
 """),
     "file": _rows("""
@@ -108,6 +132,7 @@ config/embedded/postgres.py:Postgres._initialise | none: who may connect
 config/embedded/postgres.py:Postgres.start | LOGS::test_the_servers_own_log_quotes_no_row
 config/embedded/valkey.py:Valkey.start | none: Valkey's log names no key and no value
 config/serving.py:collect_static | none: the product's own pictures and styles
+members/rights/files.py:_rewrite | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members/exports/files.py:create | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
 members/imports/uploads.py:_create | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file

@@ -15,23 +15,26 @@ NAME, PHONE, EMAIL = "欧阳清明", "13877776666", "clearname@example.cn"
 MASKED, MEMBER_NO, ORDER_NO = "欧***", "SECRET-MEMBER-77", "SECRET-ORDER-77"
 SECRETS = (NAME, PHONE, EMAIL, MASKED, MEMBER_NO, ORDER_NO)
 
-_OWN = frozenset({NAME, PHONE, EMAIL, MEMBER_NO, ORDER_NO})
-# Brand tea's member in member-max: role → what it is told on all pages together.
+_OWN = frozenset({MEMBER_NO, ORDER_NO, MASKED})
+_CONTACT = frozenset({NAME, PHONE, EMAIL})
+# Brand tea's member in member-max: role → what it is told by opening all pages.
 TOLD: dict[str, frozenset[str]] = {
     "anonymous": frozenset(),
     "outsider": frozenset(),
     "platform_operator": frozenset(),
     "sibling_manager": frozenset(),
-    "guide": _OWN | {MASKED},
-    "store_manager": _OWN | {MASKED},
-    "brand_manager": _OWN | {MASKED},
-    "unit_manager": _OWN | {MASKED},
+    "guide": _OWN,
+    "store_manager": _OWN,
+    "brand_manager": _OWN,
+    "unit_manager": _OWN,
     # Its contract includes no contact data, masked or not.
     "provider_operator": frozenset({MEMBER_NO, ORDER_NO}),
     # The pseudonymous row, and nothing that names a person or what they bought.
     "analyst": frozenset({MEMBER_NO}),
     "group_admin": frozenset({MEMBER_NO}),
 }
+# What pages told nobody and a reveal tells: role → what it is told by asking for it.
+REVEALED = {role: _CONTACT if seen == _OWN else frozenset() for role, seen in TOLD.items()}
 
 
 def plant(tenant: Tenant, profile_id: object) -> None:

@@ -30,7 +30,7 @@ from brands.models import (
 )
 from brands.wall import scope
 from brands.wall.visibility import brand_set
-from config.tests.secrets_planted import TOLD, plant, told
+from config.tests.secrets_planted import REVEALED, TOLD, plant, told
 from config.tests.url_matrix import GROUP, OPEN_REDIRECTS, PLATFORM, POSTS, ROLES
 from members import contacts
 from members.keys import group_keys
@@ -39,11 +39,13 @@ from members.models import (
     ConsentEntry,
     ExportJob,
     GroupConsentEntry,
+    GroupPersonRequest,
     GroupSegment,
     ImportJob,
     MaskedContact,
     Order,
     Person,
+    PersonRequest,
     Profile,
 )
 from tenants.audit import record
@@ -157,6 +159,15 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
                 **placed,
             )
             ConsentEntry.objects.create(pk=first_id, what="no", profile=profile, **placed)
+            asked_for = {
+                "pk": first_id,
+                "what": "export",
+                "profile_id": profile.pk,
+                "received_through": "store",
+                "due_at": timezone.now(),
+            }
+            PersonRequest.objects.create(brand=brand, **asked_for)
+            GroupPersonRequest.objects.create(brand_set=brand_set([]), **asked_for)
             kept = {"pk": first_id, "name": "Kept", "has_orders": True, "made_by_name": "HQ"}
             BrandSegment.objects.create(brand=brand, **kept)
             GroupSegment.objects.create(**kept)
@@ -223,6 +234,8 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "token_id": token.pk,
             "entry_id": first_id,
             "group_entry_id": first_id,
+            "person_request_id": first_id,
+            "group_person_request_id": first_id,
             "group_segment_id": first_id,
             "brand_segment_id": first_id,
             "notice_id": notice.pk,
@@ -312,6 +325,9 @@ def test_what_is_only_posted_answers_every_role_as_the_table_says(objects, enter
         response = enter(role, host).post(objects.path(route), data)
         if response.status_code != expected:
             wrong.append(f"{route}: {response.status_code}, the table says {expected}")
+        if route == "members/<int:profile_id>/contact/":
+            assert told(response) >= REVEALED[role]
+            assert told(response) <= REVEALED[role] | TOLD[role]
     assert wrong == []
 
 

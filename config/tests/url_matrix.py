@@ -173,7 +173,15 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 405 405 405 405 405 405 405 405  view-as/leave/
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
+302 404  404 405 405 405 405 405 405 404 405  members/<int:profile_id>/contact/
 302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/consents/
+302 404  404 404 404 404 404 404 404 404 200  contact-data/
+302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/rights/
+302 404  404 404 404 200 200 200 200 404 200  rights/
+302 404  404 404 404 405 405 405 405 404 405  rights/rule/
+302 404  404 404 404 404 200 200 200 404 404  rights/<int:person_request_id>/
+302 404  404 404 404 404 404 404 404 404 200  rights/group/<int:group_person_request_id>/
+302 404  404 404 404 200 200 200 200 404 200  retention/
 302 404  404 404 404 200 200 200 200 200 200  consents/
 302 404  404 404 404 200 200 200 200 200 200  consents/gap/
 302 404  404 404 404 404 200 200 200 404 404  consents/gap/<slug:code>/
@@ -181,10 +189,14 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 302  consents/group-entries/<int:group_entry_id>/
 302 404  404 404 404 200 200 200 200 404 200  imports/
 302 404  404 404 404 200 200 200 200 404 404  imports/new/
+302 404  404 404 404 200 200 200 200 404 404  imports/sources/
 302 404  404 404 404 404 200 200 200 404 200  imports/<int:job_id>/
 302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/columns/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/cancel/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/again/
+302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/pause/
+302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/undo/
+302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/mend/
 302 404  404 404 404 404 404 200 200 404 404  imports/<int:job_id>/rejected/
 302 404  404 404 404 200 200 200 200 404 200  tokens/
 302 404  404 404 404 405 405 405 405 404 405  tokens/<int:token_id>/exchange/
@@ -200,6 +212,23 @@ anon out plat gui sto sib pro bra uni ana  HQ
 401 401  401 401 401 401 401 401 401 401 401  api/v1/members/<int:profile_id>/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/members/<int:profile_id>/orders/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/members/<int:profile_id>/consents/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/members/<int:profile_id>/tags/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/orders/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/events/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/touchpoints/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/tags/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/tags/<int:tag_id>/members/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/segments/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/segments/<slug:segment>/members/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/batch/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/batches/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/batches/<uuid:batch_id>/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/imports/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/imports/<int:job_id>/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/<uuid:job_id>/
+200 200  200 200 200 200 200 200 200 200 200  api/v1/schema/
+200 200  200 200 200 200 200 200 200 200 200  api/v1/docs/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/consents/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/consents/entries/<int:entry_id>/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/notices/
@@ -297,6 +326,14 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"grant": "0"},
         "302 404 404 404 404 404 404 404 404 404 404",
     ),
+    ("group", "members/<int:profile_id>/contact/"): (
+        {"reason": "Test"},
+        "302 404 404 200 200 404 404 200 200 404 404",
+    ),
+    ("group", "contact-data/"): (
+        {"act": "rule"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
     ("group", "mode/changes/<int:change_id>/undo/"): (
         {"reason": "Test"},
         "302 404 404 404 404 404 404 404 404 404 302",
@@ -369,6 +406,10 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"kind": "members"},
         "302 404 404 404 404 200 200 200 200 404 404",
     ),
+    ("group", "imports/sources/"): (
+        {"name": "Test"},
+        "302 404 404 404 404 200 200 200 200 404 404",
+    ),
     ("group", "imports/<int:job_id>/cancel/"): (
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
@@ -376,6 +417,38 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
     ("group", "imports/<int:job_id>/again/"): (
         {},
         "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "imports/<int:job_id>/pause/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "imports/<int:job_id>/undo/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "imports/<int:job_id>/mend/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "members/<int:profile_id>/rights/"): (
+        {"what": "restriction"},
+        "302 404 404 404 404 404 200 200 200 404 200",
+    ),
+    ("group", "rights/rule/"): (
+        {"deadline_days": "10", "orders_months": "120"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "rights/<int:person_request_id>/"): (
+        {"act": "refuse"},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
+    ("group", "rights/group/<int:group_person_request_id>/"): (
+        {"act": "refuse"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "retention/"): (
+        {"act": "set", "purpose": "events", "days": "700"},
+        "302 404 404 404 404 404 404 404 404 404 302",
     ),
     ("group", "sharing-records/issue/"): (
         {"first": "2026-01-01", "last": "2026-01-31"},

@@ -14,7 +14,9 @@ from rest_framework.response import Response
 
 from brands.models import Brand, Notice
 from members import selectors
-from members.api.serializers import AnswerSerializer
+from members.api import shapes
+from members.api.serializers import AnswerSerializer, AnswersSerializer
+from members.api.shapes import described
 from members.api.views import Body, GroupView
 from members.consents.entries import answer_enter, answers_enqueue
 from members.consents.ledger import AnswerRefused
@@ -30,6 +32,12 @@ class MemberConsentsView(GroupView):
 
     actions = {"GET": TokenAction.READ_CONSENTS}
 
+    @described(
+        "List a member's answers, the latest first",
+        shapes.obj(consents=shapes.array(shapes.CONSENT)),
+        refusals=(404,),
+        needs=TokenAction.READ_CONSENTS,
+    )
     def get(self, request: Request, profile_id: int) -> Response:
         """Return the answers collected in one membership, the latest first."""
         profile = self.profile(profile_id)
@@ -58,6 +66,14 @@ class ConsentsView(GroupView):
 
     actions = {"POST": TokenAction.WRITE_CONSENTS}
 
+    @described(
+        "Hand answers in",
+        shapes.ANSWERS,
+        status=202,
+        body=AnswersSerializer,
+        refusals=(400, 415, 422),
+        needs=TokenAction.WRITE_CONSENTS,
+    )
     def post(self, request: Request) -> Response:
         """Hand in up to 500 answers; each line says what became of it.
 
@@ -160,6 +176,12 @@ class ConsentEntryView(GroupView):
 
     actions = {"GET": TokenAction.WRITE_CONSENTS}
 
+    @described(
+        "Show what came of an answer",
+        shapes.ENTRY,
+        refusals=(404,),
+        needs=TokenAction.WRITE_CONSENTS,
+    )
     def get(self, request: Request, entry_id: int) -> Response:
         """Return an entry of the token's own side: waiting, recorded, or refused with why."""
         model = GroupConsentEntry if self.visible.viewer.is_hq else ConsentEntry

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
-from members.models import Entry, Identity
+from members.models import Entry, Event, Identity
 
 PAGE_ROWS, MOST_PAGE_ROWS = 100, 500
 
@@ -70,6 +70,47 @@ class MemberQuery(PageQuery):
         return attrs
 
 
+class ActivityQuery(PageQuery):
+    """Ask for rows about members: of a brand, of one member."""
+
+    brand = PlainCharField(required=False, max_length=40)
+    member = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
+
+
+class OrderQuery(ActivityQuery):
+    """Ask which orders to list."""
+
+    since = MomentField(required=False)
+    order_no = PlainCharField(required=False, max_length=64)
+
+
+class EventQuery(ActivityQuery):
+    """Ask which events to list."""
+
+    since = MomentField(required=False)
+    event = serializers.ChoiceField(required=False, choices=Event.What.values)
+
+
+class TouchpointQuery(ActivityQuery):
+    """Ask which touchpoints to list."""
+
+    state = serializers.ChoiceField(required=False, choices=["followed", "unfollowed"])
+    account = PlainCharField(required=False, max_length=64)
+
+
+class TagQuery(PageQuery):
+    """Ask which tags to list."""
+
+    brand = PlainCharField(required=False, max_length=40)
+
+
+class JobQuery(StrictSerializer):
+    """Ask for a page of jobs that are known by a UUID."""
+
+    after = serializers.UUIDField(required=False)
+    limit = serializers.IntegerField(default=PAGE_ROWS, min_value=1, max_value=MOST_PAGE_ROWS)
+
+
 class IdentityField(StrictSerializer):
     """Take an identifier: its kind and its text."""
 
@@ -101,3 +142,9 @@ class AnswerSerializer(StrictSerializer):
                 _("Name the member once: by “profile”, “member_no” or “identity”.")
             )
         return attrs
+
+
+class AnswersSerializer(StrictSerializer):
+    """Take answers, for the description alone: each line is read by itself."""
+
+    answers = AnswerSerializer(many=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, cast
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework.request import Request
@@ -17,8 +17,10 @@ from brands.models import Brand, Notice
 from brands.selectors import notice_terms
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind, Visible
-from members import selectors
-from members.api.serializers import MemberQuery, PageQuery
+from members import reveal, selectors
+from members.api import shapes
+from members.api.serializers import MemberQuery, PageQuery, StrictSerializer
+from members.api.shapes import described
 from members.models import MaskedContact, Order, OrderLine, Profile
 from tenants.api import ANY_TOKEN
 from tenants.models import ApiToken, TokenAction
@@ -59,7 +61,7 @@ class GroupView(APIView):
         rows = Profile.objects.select_related("brand", "store")
         return get_object_or_404(rows, pk=profile_id)
 
-    def asked(self, query: type[PageQuery]) -> Body:
+    def asked(self, query: type[StrictSerializer]) -> Body:
         """Return the cleaned parameters of the address; raises ValidationError."""
         parameters = query(data=self.request.query_params.dict())
         parameters.is_valid(raise_exception=True)
@@ -69,7 +71,19 @@ class GroupView(APIView):
         """Return a page of rows, the newest first, and the address of the next one."""
         if "after" in asked:
             rows = rows.filter(pk__lt=asked["after"])
-        taken = list(rows.order_by("-pk")[: asked["limit"] + 1])
+        return self._page(rows.order_by("-pk"), asked)
+
+    def page_by_moment(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
+        """Return what `page` does, of rows whose numbers say nothing of their age."""
+        if "after" in asked:
+            last = get_object_or_404(rows, pk=asked["after"])
+            rows = rows.filter(
+                Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, pk__lt=last.pk)
+            )
+        return self._page(rows.order_by("-created_at", "-pk"), asked)
+
+    def _page(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
+        taken = list(rows[: asked["limit"] + 1])
         if len(taken) <= asked["limit"]:
             return taken, None
         taken = taken[: asked["limit"]]
@@ -88,7 +102,8 @@ def _cell(visible: Visible, brand_id: int, kind: Kind) -> Body:
     }
 
 
-def _moment(at: Any) -> str | None:
+def moment(at: Any) -> str | None:
+    """Return an instant or a day as the API writes it."""
     return at.isoformat() if at else None
 
 
@@ -101,14 +116,38 @@ def member_body(profile: Profile, masked: MaskedContact | None) -> Body:
         "member_no": profile.member_no,
         "is_member": profile.is_member,
         "gender": profile.gender or None,
-        "registered_on": _moment(profile.registered_on),
+        "registered_on": moment(profile.registered_on),
         "orders": profile.orders,
         "sales": profile.sales,
-        "first_order_at": _moment(profile.first_order_at),
-        "last_order_at": _moment(profile.last_order_at),
+        "first_order_at": moment(profile.first_order_at),
+        "last_order_at": moment(profile.last_order_at),
         "masked": (
             {"name": masked.name, "phone": masked.phone, "email": masked.email} if masked else None
         ),
+    }
+
+
+def order_body(order: Any) -> Body:
+    """Return an order as the API writes it, its lines in `shown`."""
+    return {
+        "id": order.pk,
+        "order_no": order.order_no,
+        "brand": order.brand.code,
+        "member": order.profile_id,
+        "store": order.store.code if order.store else None,
+        "ordered_at": order.ordered_at.isoformat(),
+        "amount": order.amount,
+        "refunded": order.refunded,
+        "lines": [
+            {
+                "line_no": line.line_no,
+                "product_code": line.product_code,
+                "product_name": line.product_name,
+                "quantity": line.quantity,
+                "amount": line.amount,
+            }
+            for line in order.shown
+        ],
     }
 
 
@@ -117,10 +156,27 @@ class RootView(GroupView):
 
     actions = {"GET": ANY_TOKEN}
 
+    @described("Say what the token is, and where what it may be used for is", shapes.ROOT)
     def get(self, request: Request) -> Response:
         """Return the token's grant, actions and end, and the addresses there are."""
         token = cast(ApiToken, request.auth)
-        places = ("members", "consents", "notices", "visibility")
+        places = (
+            "members",
+            "orders",
+            "events",
+            "touchpoints",
+            "tags",
+            "segments",
+            "consents",
+            "batch",
+            "batches",
+            "imports",
+            "exports",
+            "notices",
+            "visibility",
+            "schema",
+            "docs",
+        )
         return Response(
             {
                 "group": self.group_request.tenant.schema_name,
@@ -131,6 +187,7 @@ class RootView(GroupView):
                     "place": token.grant.place_name or None,
                     "actions": token.actions,
                     "expires_at": token.expires_at.isoformat(),
+                    "last_used_at": moment(token.last_used_at),
                 },
                 "links": {
                     name: request.build_absolute_uri(reverse(f"api:{name}")) for name in places
@@ -144,6 +201,12 @@ class MembersView(GroupView):
 
     actions = {"GET": TokenAction.READ_MEMBERS}
 
+    @described(
+        "List members, the newest first",
+        shapes.page("members", shapes.MEMBER),
+        query=MemberQuery,
+        needs=TokenAction.READ_MEMBERS,
+    )
     def get(self, request: Request) -> Response:
         """Return a page of the members that the wall shows, the newest first."""
         asked = self.asked(MemberQuery)
@@ -171,11 +234,18 @@ class MemberView(GroupView):
 
     actions = {"GET": TokenAction.READ_MEMBERS}
 
+    @described(
+        "Show a member, and why how much of them is shown",
+        shapes.MEMBER_WHOLE,
+        refusals=(404,),
+        needs=TokenAction.READ_MEMBERS,
+    )
     def get(self, request: Request, profile_id: int) -> Response:
         """Return a member with as much contact data as the wall shows, and why."""
         profile = self.profile(profile_id)
         contact = selectors.contact_fields(profile)
         if contact is not None:
+            reveal.program_read(profile_ids=[profile.pk], acting_user=request.user)
             contact["is_generated"] = bool(contact.get("is_generated"))  # type: ignore[assignment]
         masked = selectors.masked_contacts([profile.pk]).get(profile.pk)
         kinds = (Kind.PROFILE, Kind.CONTACT, Kind.MASKED, Kind.ACTIVITY)
@@ -188,44 +258,31 @@ class MemberView(GroupView):
         )
 
 
-class OrdersView(GroupView):
+class MemberOrdersView(GroupView):
     """List a member's orders."""
 
     actions = {"GET": TokenAction.READ_ORDERS}
 
+    @described(
+        "List a member's orders, the newest first",
+        shapes.page("orders", shapes.ORDER, why=shapes.WHY),
+        query=PageQuery,
+        refusals=(404,),
+        needs=TokenAction.READ_ORDERS,
+    )
     def get(self, request: Request, profile_id: int) -> Response:
         """Return a page of a member's orders with their lines, the newest first, and why."""
         profile = self.profile(profile_id)
         lines = Prefetch("line_set", OrderLine.objects.order_by("line_no"), to_attr="shown")
-        rows = Order.objects.filter(profile_id=profile.pk).select_related("store")
+        rows = Order.objects.filter(profile_id=profile.pk).select_related("brand", "store")
         taken, following = self.page(rows.prefetch_related(lines), self.asked(PageQuery))
         return Response(
             {
-                "orders": [self._body(row) for row in taken],
+                "orders": [order_body(row) for row in taken],
                 "next": following,
                 "why": _cell(self.visible, profile.brand_id, Kind.ACTIVITY),
             }
         )
-
-    @staticmethod
-    def _body(order: Any) -> Body:
-        return {
-            "id": order.pk,
-            "order_no": order.order_no,
-            "store": order.store.code if order.store else None,
-            "ordered_at": order.ordered_at.isoformat(),
-            "amount": order.amount,
-            "lines": [
-                {
-                    "line_no": line.line_no,
-                    "product_code": line.product_code,
-                    "product_name": line.product_name,
-                    "quantity": line.quantity,
-                    "amount": line.amount,
-                }
-                for line in order.shown
-            ],
-        }
 
 
 class VisibilityView(GroupView):
@@ -233,6 +290,7 @@ class VisibilityView(GroupView):
 
     actions = {"GET": TokenAction.READ_RULES}
 
+    @described("Say who sees what", shapes.VISIBILITY, needs=TokenAction.READ_RULES)
     def get(self, request: Request) -> Response:
         """Return for each brand its mode, and how much of each kind the token sees and why."""
         visible = self.visible
@@ -256,6 +314,11 @@ class NoticesView(GroupView):
 
     actions = {"GET": TokenAction.READ_RULES}
 
+    @described(
+        "List the notices in force",
+        shapes.obj(notices=shapes.array(shapes.NOTICE)),
+        needs=TokenAction.READ_RULES,
+    )
     def get(self, request: Request) -> Response:
         """Return the notices in force, the newest first: what a yes to each of them opens."""
         in_force = {terms.id for terms in notice_terms()}
@@ -278,8 +341,8 @@ class NoticesView(GroupView):
             "covers_automation": notice.covers_automation,
             "retention_months": notice.retention_months,
             "consent_months": notice.consent_months,
-            "effective_from": _moment(notice.effective_from),
-            "ends_at": _moment(notice.ends_at),
+            "effective_from": moment(notice.effective_from),
+            "ends_at": moment(notice.ends_at),
             "texts": {
                 text.language: {"title": text.title, "text": text.text}
                 for text in notice.texts.all()

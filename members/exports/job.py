@@ -94,7 +94,7 @@ class _Run:
 
 def _wanted(job: ExportJob, visible: Visible) -> Any:
     asked = services.cleaned(services.filters_of(job), visible)
-    return member_list.members_asked(asked, visible=visible)
+    return services.exported(member_list.members_asked(asked, visible=visible))
 
 
 def export_run(*, tenant: Tenant, job_id: UUID, grant_id: int) -> ExportJob:
@@ -181,7 +181,9 @@ def _give_up(tenant: Tenant, job: ExportJob, state: str, error: str) -> None:
 
 def members_counted(filters: dict[str, str], visible: Visible) -> tuple[int, bool]:
     """Return how many members an export would hold, counted no further than a list counts."""
-    wanted = member_list.members_asked(services.cleaned(filters, visible), visible=visible)
+    wanted = services.exported(
+        member_list.members_asked(services.cleaned(filters, visible), visible=visible)
+    )
     most = member_list.COUNTED_UP_TO
     found = wanted.order_by()[: most + 1].count()
     return min(found, most), found > most

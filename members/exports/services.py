@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -24,7 +25,7 @@ from members import contacts, member_list
 from members.exports import files
 from members.exports.errors import ExportOutdated, ExportRefused
 from members.keys import group_keys
-from members.models import ExportJob
+from members.models import ExportJob, Profile
 from tenants import audit
 from tenants.connection import connection
 from tenants.context import tenant_transaction
@@ -42,6 +43,11 @@ def filters_asked(parameters: dict[str, str], visible: Visible) -> dict[str, str
     form.is_valid()
     kept = {name for name, value in form.cleaned_data.items() if value and name != "sort"}
     return {name: str(value) for name, value in parameters.items() if name in kept}
+
+
+def exported(rows: QuerySet[Profile]) -> QuerySet[Profile]:
+    """Leave out of a file whoever asked that their data be used for nothing."""
+    return rows.filter(is_restricted=False)
 
 
 def cleaned(filters: dict[str, str], visible: Visible) -> dict[str, Any]:

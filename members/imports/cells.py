@@ -41,7 +41,7 @@ class Reader(dict[str, str]):
         self.has_problems = False
 
     def __missing__(self, cell: str) -> str:
-        value = self._read(cell)
+        value = _spoilt(cell) or self._read(cell)
         if isinstance(value, Problem):
             self.has_problems = True
         if self._is_repeated:
@@ -49,6 +49,35 @@ class Reader(dict[str, str]):
                 self.clear()
             self[cell] = value
         return value
+
+
+# What a spreadsheet shows in the place of a value.
+_ERRORS = frozenset(
+    ("#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!")
+    + ("#GETTING_DATA", "#FIELD!", "#BLOCKED!", "#CONNECT!", "#UNKNOWN!")
+)
+_ROUNDED = re.compile(r"\d(\.\d+)?E\+\d{2,}", re.IGNORECASE)
+
+
+def _spoilt(cell: str) -> str:
+    if cell.startswith("#") and cell.strip() in _ERRORS:
+        return Problem(
+            _("The cell holds the error %(cell)s of a formula, and no value.") % {"cell": cell}
+        )
+    return ""
+
+
+def rounded(text: str) -> Problem | None:
+    """Return the reason against a number that a spreadsheet rounded, if it is one."""
+    if not _ROUNDED.fullmatch(text):
+        return None
+    return Problem(
+        _(
+            "“%(cell)s” was rounded by a spreadsheet: its last digits are lost. Take the number "
+            "from the system it comes from, in a column of text."
+        )
+        % {"cell": shortened(text)}
+    )
 
 
 def escape(text: str) -> str:
@@ -99,6 +128,8 @@ def read_code(*, longest: int) -> Callable[[str], str]:
             return code
         if not code:
             return Problem(_("The cell is empty."))
+        if problem := rounded(code):
+            return problem
         return Problem(_("A number or code has no backslash.")) if "\\" in code else code
 
     return read_exactly

@@ -25,6 +25,8 @@ def read_phone(cell: str) -> str:
     """Return a phone number as it is kept; a problem where it is none."""
     if not cell.strip():
         return ""
+    if problem := cells.rounded(cell.strip()):
+        return problem
     try:
         return contacts.normalise_phone(cell)
     except ValueError:
@@ -48,6 +50,8 @@ def read_email(cell: str) -> str:
 def read_identifier(cell: str) -> str:
     """Return a card number or unionid as it is kept; a problem where it can be none."""
     code = contacts.normalise_code(cell)
+    if problem := cells.rounded(code):
+        return problem
     if len(code) > 64 or not code.isprintable():
         return cells.Problem(_("The text is too long or holds characters that no number has."))
     return code

@@ -81,6 +81,8 @@ class Prepared:
     # Numbers of known members about whom the rows say nothing new.
     left_out: set[str] = field(default_factory=set)
     repeated: list[int] = field(default_factory=list)
+    # Whom the brand had erased by then.
+    erased: tuple[object, ...] = ()
     bad: list[BadRow] = field(default_factory=list)
 
 

@@ -51,6 +51,7 @@ from members.imports.member_rows import (
 from members.keys import group_keys
 from members.models import ImportJob
 from members.notices import COPIES, apply_notices, refresh_objections
+from members.rights.tombstones import erased_stamp, reject_erased
 from members.staging import copy_into, economise, stage, stage_query
 from members.stratify import stratify_persons
 from tenants.models import Tenant
@@ -158,6 +159,8 @@ class MemberChunks:
                 answers = known_answers(cursor, [one.profile_id for one in known.values()])
         if "consent" in self.columns:
             self._guard_minors(read, known)
+        prepared.erased = erased_stamp(self.brand_id)
+        reject_erased(read, self.brand_id, known)
         self.rows.write(read, known, answers, prepared)
         return prepared
 
@@ -182,7 +185,11 @@ class MemberChunks:
         locks.hold_rollups(is_shared=True)
         with connection.cursor() as cursor:
             economise(cursor)
-            if prepared is None or not self._stage(cursor, prepared):
+            if (
+                prepared is None
+                or prepared.erased != erased_stamp(self.brand_id)
+                or not self._stage(cursor, prepared)
+            ):
                 prepared = self.prepare(chunk)
                 if not prepared.text:
                     return self._counts(prepared, 0), prepared.bad

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -14,30 +15,39 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from brands.wall import scope
-from members import folders
-from members.imports import files, report
+from members import folders, locks
+from members.imports import files, images, life, report
 from members.imports.ahead import read_ahead
 from members.imports.columns import Counts
 from members.imports.consents import ConsentChunks
+from members.imports.contacts import ContactChunks
 from members.imports.errors import ImportOvertaken, ImportRefused
 from members.imports.files import BadRow, Chunk, FileShape
 from members.imports.mapping import columns_of
 from members.imports.members import MemberChunks
 from members.imports.orders import OrderChunks
+from members.imports.staff import StaffChunks
+from members.imports.stores import StoreChunks
+from members.imports.tags import TagChunks
+from members.imports.touchpoints import TouchpointChunks
 from members.models import ImportJob
 from members.rollups import finish_pending
 from tenants.context import tenant_transaction
-from tenants.models import Tenant, User
+from tenants.models import Tenant
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[ImportJob], None]
 # Rows of one transaction: enough that a chunk's fixed cost is small, few enough to hold in memory
 # and to redo after a stop.
 CHUNK_ROWS = {
     ImportJob.Kind.MEMBERS: 20_000,
     ImportJob.Kind.ORDERS: 20_000,
     ImportJob.Kind.CONSENTS: 10_000,
+    ImportJob.Kind.CONTACTS: 10_000,
+    ImportJob.Kind.TOUCHPOINTS: 20_000,
+    ImportJob.Kind.TAGS: 10_000,
+    ImportJob.Kind.STORES: 2_000,
+    ImportJob.Kind.STAFF: 2_000,
 }
 
 
@@ -45,6 +55,11 @@ CHUNK_ROWS = {
 LINES_NAMED = 10
 # Chunks before which the tables they join with are analysed: each time they are some times larger.
 _ANALYSE_BEFORE = frozenset({1, 4, 16, 64, 256, 1024, 4096})
+
+
+State = ImportJob.State
+# What a worker takes up; a job that runs already has lost its worker, or is overtaken.
+_STARTS = frozenset({State.QUEUED, State.RUNNING, State.FAILED})
 
 
 class Writer(Protocol):
@@ -62,14 +77,24 @@ _WRITERS: dict[ImportJob.Kind, Callable[[Tenant, ImportJob, dict[str, int]], Wri
     ImportJob.Kind.MEMBERS: MemberChunks,
     ImportJob.Kind.ORDERS: OrderChunks,
     ImportJob.Kind.CONSENTS: ConsentChunks,
+    ImportJob.Kind.CONTACTS: ContactChunks,
+    ImportJob.Kind.TOUCHPOINTS: TouchpointChunks,
+    ImportJob.Kind.TAGS: TagChunks,
+    ImportJob.Kind.STORES: StoreChunks,
+    ImportJob.Kind.STAFF: StaffChunks,
 }
+
+
+def writer_of(kind: str) -> Callable[[Tenant, ImportJob, dict[str, int]], Writer]:
+    """Return what makes the writer of a kind of rows."""
+    return _WRITERS[ImportJob.Kind(kind)]
 
 
 def import_run(
     *,
     tenant: Tenant,
     job_id: int,
-    progress: Progress | None = None,
+    progress: life.Progress | None = None,
     finish: bool = True,
     chunk_rows: int | None = None,
 ) -> ImportJob:
@@ -84,37 +109,32 @@ def import_run(
     if job.state != ImportJob.State.RUNNING:
         return job
     say = progress or (lambda job: None)
-    with translation.override(_language(tenant, job)):
+    with translation.override(life.language_of(tenant, job)):
         try:
             _run(tenant, job, say, chunk_rows or CHUNK_ROWS[ImportJob.Kind(job.kind)])
             if job.state == ImportJob.State.RUNNING:
                 if finish:
-                    _note(tenant, job, phase="figures")
+                    life.note(tenant, job, phase="figures")
                     say(job)
                     finish_pending(tenant=tenant)
-                _end(tenant, job, ImportJob.State.DONE)
-            remove_upload(job, tenant.schema_name)
+                life.end(tenant, job, ImportJob.State.DONE)
+            if job.is_finished:
+                remove_upload(job, tenant.schema_name)
         except ImportOvertaken:
             log.warning("import %s of %s goes on in another worker", job_id, tenant)
         except ImportRefused as error:
-            _end(tenant, job, ImportJob.State.FAILED, str(error))
+            life.end(tenant, job, ImportJob.State.FAILED, str(error))
         except Exception as error:
-            _end(tenant, job, ImportJob.State.FAILED, _stopped(job, error))
+            life.end(tenant, job, ImportJob.State.FAILED, _stopped(job, error))
             raise
     say(job)
     return job
 
 
-def _language(tenant: Tenant, job: ImportJob) -> str:
-    """Return the language that reasons are written in: its author's, or the group's."""
-    user = User.objects.filter(pk=job.created_by_id).first() if job.created_by_id else None
-    return (user.language if user else "") or tenant.locale
-
-
 def _begin(tenant: Tenant, job_id: int) -> ImportJob:
     with tenant_transaction(tenant), scope.bulk(reason="import"):
         job = ImportJob.objects.select_for_update().get(pk=job_id)
-        if job.is_finished and job.state != ImportJob.State.FAILED:
+        if job.state not in _STARTS:
             return job
         job.state = ImportJob.State.RUNNING
         job.phase = "rows"
@@ -122,19 +142,21 @@ def _begin(tenant: Tenant, job_id: int) -> ImportJob:
         job.started_at = timezone.now()
         job.finished_at = None
         job.resumed_from = job.checkpoint
+        job.resumed_rows = job.rows_read
+        if not job.checkpoint:
+            _forget_check(tenant, job)
+            with connection.cursor() as cursor:
+                job.ids_after = images.last_id(cursor, job.kind)
         job.save()
     return job
 
 
-def _note(tenant: Tenant, job: ImportJob, **fields: object) -> None:
-    with tenant_transaction(tenant), scope.bulk(reason="import"):
-        ImportJob.objects.filter(pk=job.pk).update(**fields)
-    for name, value in fields.items():
-        setattr(job, name, value)
-
-
-def _end(tenant: Tenant, job: ImportJob, state: str, error: str = "") -> None:
-    _note(tenant, job, state=state, error=error, phase="", finished_at=timezone.now())
+def _forget_check(tenant: Tenant, job: ImportJob) -> None:
+    """Drop the rejected rows of a check: the import that begins writes its own."""
+    if job.rejected_path:
+        report.rejected_file(job, tenant.schema_name).unlink(missing_ok=True)
+        job.rejected_path = ""
+    job.rejected_bytes = 0
 
 
 def remove_upload(job: ImportJob, schema_name: str) -> bool:
@@ -169,7 +191,11 @@ def source_path(job: ImportJob, schema_name: str) -> Path:
         raise ImportRefused(str(error)) from error
 
 
-def _run(tenant: Tenant, job: ImportJob, say: Progress, chunk_rows: int) -> None:
+@contextmanager
+def reading(
+    tenant: Tenant, job: ImportJob, chunk_rows: int
+) -> Iterator[tuple[FileShape, dict[str, int], Writer, Iterator[Chunk]]]:
+    """Open a job's file at its checkpoint; give its shape, its columns, its writer, its chunks."""
     path = source_path(job, tenant.schema_name)
     try:
         shape = files.inspect_file(path)
@@ -186,14 +212,21 @@ def _run(tenant: Tenant, job: ImportJob, say: Progress, chunk_rows: int) -> None
         found = files.chunks(
             source, shape, start=job.checkpoint, start_line=job.checkpoint_line, rows=chunk_rows
         )
-        with read_ahead(tenant, writer, found) as chunks:
-            for number, chunk in enumerate(chunks):
-                if number in _ANALYSE_BEFORE:
-                    _analyse(tenant, writer.tables)
-                _write_chunk(tenant, job, shape, writer, chunk)
-                say(job)
-                if job.state != ImportJob.State.RUNNING:
-                    return
+        yield shape, columns, writer, found
+
+
+def _run(tenant: Tenant, job: ImportJob, say: life.Progress, chunk_rows: int) -> None:
+    with (
+        reading(tenant, job, chunk_rows) as (shape, _columns, writer, found),
+        read_ahead(tenant, writer, found) as chunks,
+    ):
+        for number, chunk in enumerate(chunks):
+            if number in _ANALYSE_BEFORE:
+                _analyse(tenant, writer.tables)
+            _write_chunk(tenant, job, shape, writer, chunk)
+            say(job)
+            if job.state != ImportJob.State.RUNNING:
+                return
 
 
 def _peak_memory() -> int:
@@ -201,6 +234,14 @@ def _peak_memory() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # In kilobytes, but on macOS.
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _say_wait(tenant: Tenant, job: ImportJob) -> None:
+    """Note that the next chunk waits, where another import writes into the same brand."""
+    with tenant_transaction(tenant):
+        is_free = locks.is_brand_free(job.brand_id, job.kind)
+    if not is_free:
+        life.note(tenant, job, phase="waits")
 
 
 def _analyse(tenant: Tenant, tables: tuple[str, ...]) -> None:
@@ -220,7 +261,7 @@ def _write_chunk(
     tenant: Tenant, job: ImportJob, shape: FileShape, writer: Writer, chunk: Chunk
 ) -> None:
     """Commit a chunk, its checkpoint, its counts and its rejected rows together."""
-    fields: dict[str, object] = {}
+    _say_wait(tenant, job)
     with tenant_transaction(tenant), scope.bulk(reason="import"):
         with connection.cursor() as cursor:
             # A crash of the server may take the last chunks back, whole and with their checkpoint.
@@ -228,15 +269,12 @@ def _write_chunk(
         now = ImportJob.objects.select_for_update().get(pk=job.pk)
         if now.checkpoint != job.checkpoint or now.state != ImportJob.State.RUNNING:
             raise ImportOvertaken(str(job.pk))
-        if now.is_cancel_asked:
-            fields["state"] = ImportJob.State.CANCELLED
-            fields["error"] = _(
-                "Cancelled after line %(line)s. The rows up to that line are kept."
-            ) % {"line": max(now.checkpoint_line, 1)}
-            fields["finished_at"] = timezone.now()
-            fields["phase"] = ""
-        else:
+        fields = life.stop_asked(now)
+        if not fields:
             counts, bad = writer.write(chunk)
+            fields["phase"] = "rows"
+            with connection.cursor() as cursor:
+                fields["ids_to"] = images.last_id(cursor, job.kind)
             fields["checkpoint"] = chunk.end
             fields["checkpoint_line"] = chunk.end_line
             fields["peak_memory"] = max(now.peak_memory, _peak_memory())

@@ -27,6 +27,12 @@ def harmless(cell: str) -> str:
     return f"'{text}" if text.lstrip(" \u3000").startswith(_LIVE) else text
 
 
+def relived(cell: str) -> str:
+    """Return a cell as it was before `harmless`."""
+    rest = cell.removeprefix("'")
+    return rest if rest != cell and rest.lstrip(" \u3000").startswith(_LIVE) else cell
+
+
 def rejected_file(job: ImportJob, schema_name: str) -> Path:
     """Return where the rows of a job are that were not imported; raises folders.StrangePath."""
     return folders.rejected_file(job.rejected_path, schema_name, job.pk)

@@ -14,7 +14,8 @@ from members.imports.errors import ImportRefused
 from members.imports.files import Preview, preview_file
 from members.imports.mapping import columns_of
 from members.imports.pipeline import import_run, remove_upload, source_path
-from members.imports.sources import mapping_for, rules_for
+from members.imports.rules import clean
+from members.imports.sources import mapping_for, rules_for, source_change
 from members.imports.uploads import Arrival, take_in
 from members.models import ImportJob, ImportSource
 from tenants import audit
@@ -33,6 +34,16 @@ __all__ = [
     "import_take_part",
 ]
 
+# What may be started: new ones, checked ones, and those that go on.
+STARTABLE = frozenset(
+    {
+        ImportJob.State.UPLOADED,
+        ImportJob.State.CHECKED,
+        ImportJob.State.PAUSED,
+        ImportJob.State.FAILED,
+    }
+)
+
 
 @transaction.atomic
 def import_create(
@@ -46,13 +57,16 @@ def import_create(
     is_mapped_later: bool = False,
     source: ImportSource | None = None,
     part: str = "",
+    rules: dict[str, Any] | None = None,
+    mends: ImportJob | None = None,
 ) -> ImportJob:
     """Look at a file and write down the wish to import it; raises ImportRefused with the reason.
 
     A file that is no upload of this brand's is linked into the group's folder, and stays itself.
     Without a `mapping` (field → heading) the headings are recognised. `is_mapped_later` leaves
     missing columns for a person to choose; otherwise the job is ready to run. Of a workbook or an
-    archive `part` names the sheet or file that is meant.
+    archive `part` names the sheet or file that is meant. Without `rules` it has those of its
+    source. `mends` is the import whose rejected rows the file brings.
     """
     path = Path(path)
     if path.exists() and path.stat().st_size > settings.IMPORT_MAX_BYTES:
@@ -68,7 +82,8 @@ def import_create(
             brand=brand,
             kind=kind,
             source=source,
-            rules=rules_for(source, kind),
+            rules=clean(rules_for(source, kind) if rules is None else rules),
+            mends=mends,
             state=ImportJob.State.UPLOADED if is_mapped_later else ImportJob.State.QUEUED,
             file_name=" › ".join((file_name, *arrival.inside))[:200],
             created_by=acting_user,
@@ -140,7 +155,7 @@ def _looked_at(
 @transaction.atomic
 def import_take_part(*, job: ImportJob, part: str, acting_user: User | None) -> ImportJob:
     """Take the sheet or packed file that a person chose out of an upload; raises ImportRefused."""
-    job = ImportJob.objects.select_for_update().select_related("source").get(pk=job.pk)
+    job = ImportJob.objects.select_for_update(of=("self",)).select_related("source").get(pk=job.pk)
     if job.state != ImportJob.State.UPLOADED or not job.parts:
         return job
     schema_name = connection.schema_name
@@ -188,22 +203,21 @@ def import_again_from(*, job: ImportJob, path: Path, part: str = "") -> ImportJo
 
 @transaction.atomic
 def import_start(
-    *, job: ImportJob, acting_user: User | None, mapping: dict[str, str] | None = None
+    *,
+    job: ImportJob,
+    acting_user: User | None,
+    mapping: dict[str, str] | None = None,
+    rules: dict[str, Any] | None = None,
 ) -> ImportJob:
     """Hand a job to the worker: a new one with its columns, or a stopped one to go on.
 
-    Raises ImportRefused where the columns do not fit or the job is not waiting.
+    `rules` are kept for the source's next file too. Raises ImportRefused where the columns do not
+    fit or the job is not waiting.
     """
-    locked = ImportJob.objects.select_for_update().get(pk=job.pk)
-    if locked.state not in {ImportJob.State.UPLOADED, ImportJob.State.FAILED}:
-        raise ImportRefused(_("This import is %s already.") % locked.get_state_display().lower())
-    if mapping is not None and locked.checkpoint == 0:
-        columns_of(locked.kind, import_preview(locked, rows=1).headings, mapping)
-        locked.mapping = mapping
+    locked = to_start(job, STARTABLE, mapping)
+    set_rules(locked, rules, acting_user)
     locked.state = ImportJob.State.QUEUED
-    locked.is_cancel_asked = False
-    locked.error = ""
-    locked.save(update_fields=["state", "mapping", "error", "is_cancel_asked"])
+    locked.save()
     audit.record(
         acting_user=acting_user,
         action="import.start",
@@ -213,6 +227,34 @@ def import_start(
     )
     import_enqueue(locked)
     return locked
+
+
+def to_start(
+    job: ImportJob, states: frozenset[ImportJob.State], mapping: dict[str, str] | None
+) -> ImportJob:
+    """Return a job, locked, with its columns and nothing asked of it; ImportRefused if it cannot.
+
+    Columns may change until the first row is written.
+    """
+    locked = ImportJob.objects.select_for_update().get(pk=job.pk)
+    if locked.state not in states:
+        raise ImportRefused(_("This import is %s already.") % locked.get_state_display().lower())
+    if mapping is not None and locked.checkpoint == 0:
+        columns_of(locked.kind, import_preview(locked, rows=1).headings, mapping)
+        locked.mapping = mapping
+    locked.is_cancel_asked = locked.is_pause_asked = False
+    locked.error = ""
+    locked.started_at = locked.finished_at = None
+    return locked
+
+
+def set_rules(job: ImportJob, rules: dict[str, Any] | None, acting_user: User | None) -> None:
+    """Give a job that has not begun its rules, and its source for the next file; does not save."""
+    if rules is None or job.checkpoint:
+        return
+    job.rules = clean(rules)
+    if job.source is not None:
+        source_change(source=job.source, acting_user=acting_user, rules={job.kind: job.rules})
 
 
 def import_preview(job: ImportJob, *, rows: int = 20) -> Preview:
@@ -244,11 +286,14 @@ def import_cancel(*, job: ImportJob, acting_user: User | None) -> ImportJob:
     if locked.is_finished and locked.state != ImportJob.State.FAILED:
         return locked
     locked.is_cancel_asked = True
-    if locked.state != ImportJob.State.RUNNING:
+    # A check that has begun is told, and stops by itself.
+    is_checking = locked.state == ImportJob.State.CHECKING and locked.started_at is not None
+    if locked.state != ImportJob.State.RUNNING and not is_checking:
         locked.state = ImportJob.State.CANCELLED
         # The upload holds contact data in clear and serves nobody now.
         schema_name = connection.schema_name
-        transaction.on_commit(lambda: remove_upload(locked, schema_name))
+        if locked.path:
+            transaction.on_commit(lambda: remove_upload(locked, schema_name))
     locked.save(update_fields=["is_cancel_asked", "state"])
     audit.record(acting_user=acting_user, action="import.cancel", target=locked)
     return locked

@@ -129,6 +129,7 @@ def source_remove(*, source: ImportSource, acting_user: User | None) -> ImportSo
     return source
 
 
+@transaction.atomic
 def source_remember(
     *, source: ImportSource, kind: str, mapping: Mapping[str, str], headings: list[str]
 ) -> None:

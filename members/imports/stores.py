@@ -12,7 +12,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from brands.models import Store
+from brands.models import Store, code_validator
 from members import locks
 from members.imports import cells
 from members.imports.columns import Columns, Counts, read_columns
@@ -52,6 +52,17 @@ def read_name(*, longest: int) -> Callable[[str], str]:
     """Return a reader of names that must not be empty."""
     read = cells.read_plain(longest=longest)
     return lambda cell: read(cell) or cells.Problem(_("The cell is empty."))
+
+
+def _read_code(cell: str) -> str:
+    code = cells.read_code(longest=40)(cell)
+    if isinstance(code, cells.Problem):
+        return code
+    try:
+        code_validator(code)
+    except ValidationError as error:
+        return cells.Problem(" ".join(error.messages))
+    return code
 
 
 class PlaceChunks:
@@ -103,7 +114,7 @@ class PlaceChunks:
         self, read: Columns, place: int, known: dict[tuple[str, ...], Any], counts: Counts
     ) -> list[tuple[str, str]]:
         """Write one row where it differs; return what is wrong with it."""
-        given = {name: self._value(name, read[name][place]) for name in self.columns}
+        given = {name: self.value_of(name, read[name][place]) for name in self.columns}
         row = known.get(tuple(read[name][place] for name in self.key))
         is_new = row is None
         if row is None:
@@ -128,7 +139,8 @@ class PlaceChunks:
         """Return what every new row has."""
         return {}
 
-    def _value(self, name: str, text: str) -> Any:
+    def value_of(self, name: str, text: str) -> Any:
+        """Return a field's value for a cell that was read."""
         if name == "is_active":
             return text == "t"
         if text == cells.NULL:
@@ -161,7 +173,7 @@ class StoreChunks(PlaceChunks):
         """Return field → what reads its cells."""
         latest = timezone.now().astimezone(self.zone).date() + dt.timedelta(days=3660)
         return {
-            "code": cells.read_code(longest=40),
+            "code": _read_code,
             "name": read_name(longest=120),
             "city": cells.read_plain(longest=60),
             "opened_on": cells.read_day(self.zone, latest=latest),

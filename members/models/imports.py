@@ -139,24 +139,31 @@ class ImportJob(Walled):
         return self.state in {self.State.CHECKING, self.State.QUEUED, self.State.RUNNING}
 
     @property
+    def _done(self) -> tuple[int, int]:
+        """Return the bytes and rows that are behind; a check commits neither."""
+        if self.state == self.State.CHECKING:
+            return self.report.get("at", 0), self.report.get("read", 0)
+        return self.checkpoint, self.rows_read
+
+    @property
     def progress(self) -> float:
-        """Return the part of the file that is committed, from 0 to 1."""
+        """Return the part of the file that is behind, from 0 to 1."""
         if self.state == self.State.DONE:
             return 1.0
-        return min(self.checkpoint / self.bytes_total, 1.0) if self.bytes_total else 0.0
+        return min(self._done[0] / self.bytes_total, 1.0) if self.bytes_total else 0.0
 
     @property
     def rows_left(self) -> int | None:
         """Return how many rows are left, by the length of those read; None while unknown."""
-        if not self.checkpoint or not self.bytes_total or self.is_finished:
+        place, rows = self._done
+        if not place or not self.bytes_total or self.is_finished:
             return None
-        per_byte = self.rows_read / self.checkpoint
-        return round(per_byte * max(self.bytes_total - self.checkpoint, 0))
+        return round(rows / place * max(self.bytes_total - place, 0))
 
     @property
     def rows_per_second(self) -> float | None:
         """Return the rate of the current run; None before its first chunk."""
-        done = self.rows_read - self.resumed_rows
+        done = self._done[1] - (0 if self.state == self.State.CHECKING else self.resumed_rows)
         if self.started_at is None or done <= 0:
             return None
         spent = ((self.finished_at or timezone.now()) - self.started_at).total_seconds()

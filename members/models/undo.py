@@ -42,6 +42,13 @@ class ImportChange(models.Model):
                 name="%(app_label)s_%(class)s_once",
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["row_id"],
+                condition=models.Q(what__in=["order", "line"]),
+                name="members_importchange_order",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.import_id}: {self.what} {self.row_id}"

@@ -147,3 +147,29 @@ def test_the_task_runs_in_the_group_that_came_with_it(
 def test_the_task_refuses_the_public_schema(db):
     with pytest.raises(RuntimeError, match="belongs to a group"):
         run_import(1)
+
+
+def test_a_file_is_checked_imported_by_rules_and_taken_back(acme, files):
+    members, _orders = files
+    checked = said("import_members", "acme", "tea", str(members), "--check")
+    assert "nothing was written" in checked
+    assert "would be created" in checked
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert not Profile.objects.exists()
+        assert not ImportJob.objects.filter(state="checked").exists()
+    done = said("import_members", "acme", "tea", str(members), "--rules", "newest-keep")
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        job = ImportJob.objects.latest("pk")
+        assert (job.rules["keeps_filled"], Profile.objects.count()) == (True, job.rows_created)
+    assert f"--undo {job.pk}" in done
+    undone = said("import_members", "acme", "tea", "--undo", str(job.pk))
+    assert f"{job.rows_created:,} removed" in undone
+    assert "stay as they are: none" in undone
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert not Profile.objects.exists()
+    with pytest.raises(CommandError, match="was taken back"):
+        said("import_members", "acme", "tea", "--undo", str(job.pk))
+    with pytest.raises(CommandError, match="no import 0"):
+        said("import_members", "acme", "tea", "--undo", "0")
+    with pytest.raises(CommandError, match="Name the file"):
+        said("import_members", "acme", "tea")

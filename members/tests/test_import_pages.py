@@ -107,7 +107,7 @@ def test_a_manager_imports_answers_to_notices(acme, upload):
     ("text", "words"),
     [
         (b"", "The file is empty"),
-        (b"PK\x03\x04...", "Excel workbook"),
+        (b"PK\x03\x04...", "damaged"),
         (b"name\n" + b"\xff\xfe\xff\x80" * 30, "neither in UTF-8"),
         ("member_no,phone\n", "headings but no rows"),
     ],

@@ -296,11 +296,12 @@ def test_rate_and_time_left_are_of_the_current_run(importer):
         state="running",
         bytes_total=1000,
         checkpoint=600,
-        resumed_from=200,
+        rows_read=60,
+        resumed_rows=20,
         started_at=timezone.now() - dt.timedelta(seconds=10),
     )
-    assert job.progress == 0.6
-    assert job.bytes_per_second == pytest.approx(40, rel=0.05)
+    assert (job.progress, job.rows_left) == (0.6, 40)
+    assert job.rows_per_second == pytest.approx(4, rel=0.05)
     assert job.seconds_left == pytest.approx(10, rel=0.05)
 
 

@@ -179,12 +179,13 @@ def test_an_empty_list_says_what_to_do(acme, cast, visit):
     assert "They appear when your brand imports them" in text
 
 
-def test_a_brand_manager_opens_a_member_with_contact_data_and_orders(pools, cast, visit):
+def test_a_brand_manager_opens_a_member_with_masks_and_orders(pools, cast, visit):
     response = visit(cast.brand_manager).get(f"/members/{pools['tea'][0]}/")
     text = response.content.decode()
     assert response.status_code == 200
-    assert "Person Number1" in text
-    assert phone_of(1) in text
+    assert "Person Number1" not in text
+    assert phone_of(1) not in text
+    assert "138****0001" in text
     assert "Product 2" in text
     assert "¥25.00" in text
     assert "own people see all of it" in text
@@ -206,8 +207,10 @@ def test_hq_opens_contact_and_orders_of_those_who_agreed_once_fan_max(pools, cas
     client = visit(cast.group_admin)
     switch(Mode.FAN_MAX)
     text = client.get(f"/members/{pools['tea'][0]}/").content.decode()
-    assert "Person Number1" in text
+    assert "138****0001" in text
     assert "Product 2" in text
+    revealed = client.post(f"/members/{pools['tea'][0]}/contact/").content.decode()
+    assert "Person Number1" in revealed
     assert client.get(f"/members/{pools['tea'][11]}/").status_code == 404
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
 
 from brands.changes import follow_up
 from brands.facts import facts
+from brands.wall.reasons import Answer
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
-from members import member_list, segments, selectors, strata, why
+from members import member_list, reveal, segments, selectors, strata, why
 from members.models import Profile
+from members.rights.requests import may_ask
 from tenants.access import permission_required
 
 
@@ -69,23 +75,76 @@ def members(request: GroupRequest) -> HttpResponse:
 @permission_required("members.view_profile")
 def member(request: GroupRequest, profile_id: int) -> HttpResponse:
     """Show one member as far as the wall shows them; 404 where it does not."""
-    profile = get_object_or_404(
-        Profile.objects.select_related("brand", "store", "guide", "notice").annotate(
-            is_answer_seen=selectors.answer_seen()
-        ),
-        pk=profile_id,
+    profile = _profile(profile_id)
+    return render(request, "members/detail.html", _page(request, profile))
+
+
+@permission_required(reveal.PERMISSION)
+@require_POST
+def member_contact(request: GroupRequest, profile_id: int) -> HttpResponse:
+    """Reveal a member's contact data in this one answer; 404 where the wall hides it."""
+    profile = _profile(profile_id)
+    refused, held = "", None
+    try:
+        held = reveal.contact_reveal(
+            profile=profile, reason=request.POST.get("reason", ""), acting_user=request.user
+        )
+        if held is None:
+            raise Http404
+    except reveal.RevealRefused as error:
+        refused = str(error)
+    status = 422 if refused else 200
+    more = {"refused": refused, "reason": request.POST.get("reason", "")}
+    if not request.headers.get("HX-Request"):
+        context = {**_page(request, profile, held), **more}
+        return render(request, "members/detail.html", context, status=status)
+    answers = why.answers(profile, visible=request.visible, facts=facts(), grant=request.grant)
+    context = {**_contact(request, profile, held, answers), **more, "profile": profile}
+    # htmx swaps nothing in for an error, and the refusal is what is to be read.
+    return render(request, "members/_contact.html", context)
+
+
+def _profile(profile_id: int) -> Profile:
+    rows = Profile.objects.select_related("brand", "store", "guide", "notice")
+    return get_object_or_404(rows.annotate(is_answer_seen=selectors.answer_seen()), pk=profile_id)
+
+
+def _contact(
+    request: GroupRequest,
+    profile: Profile,
+    held: reveal.Held | None,
+    answers: Mapping[Kind, Answer],
+) -> dict[str, Any]:
+    """Return what the card of contact data says: masks, but of what was revealed just now."""
+    held = held or reveal.held_masked(profile)
+    masked = selectors.masked_contacts([profile.pk]).get(profile.pk)
+    may_reveal = (
+        held is not None
+        and not held.is_revealed
+        and any(held.fields.values())
+        and request.user.has_perm(reveal.PERMISSION)
     )
+    return {
+        "held": held,
+        "masked": masked,
+        "fields": why.fields(held, masked, answers),
+        "may_reveal": may_reveal,
+        "needs_reason": may_reveal and reveal.needs_reason(),
+    }
+
+
+def _page(
+    request: GroupRequest, profile: Profile, held: reveal.Held | None = None
+) -> dict[str, Any]:
     visible = request.visible
-    contact = selectors.contact_fields(profile)
-    masked = None if contact else selectors.masked_contacts([profile.pk]).get(profile.pk)
     sees_orders = request.user.has_perm("members.view_order")
     answers = why.answers(profile, visible=visible, facts=facts(), grant=request.grant)
     activity = answers[Kind.ACTIVITY]
-    context = {
-        "title": _name(contact, masked, profile),
+    contact = _contact(request, profile, held, answers)
+    return {
+        **contact,
+        "title": _name(contact["masked"], profile),
         "profile": profile,
-        "contact": contact,
-        "fields": why.fields(contact, masked, answers),
         "average": round(profile.sales / profile.orders) if profile.orders else None,
         "stratum_owner": strata.owner_words(profile.stratum_source),
         "is_former_stratum": bool(profile.stratum)
@@ -98,6 +157,8 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
         ),
         # How a brand came to know an answer is the brand's.
         "is_own": profile.brand_id in visible.viewer.own_brands,
+        "may_ask": request.user.has_perm("members.add_personrequest")
+        and bool(may_ask(visible, profile)),
         "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,
@@ -105,10 +166,7 @@ def member(request: GroupRequest, profile_id: int) -> HttpResponse:
         "answers": answers.values(),
         "orders_are_open": sees_orders and activity.is_open,
     }
-    return render(request, "members/detail.html", context)
 
 
-def _name(contact: dict[str, str] | None, masked: object, profile: Profile) -> str:
-    if contact and contact.get("name"):
-        return contact["name"]
+def _name(masked: object, profile: Profile) -> str:
     return getattr(masked, "name", "") or _("Member %(number)s") % {"number": profile.member_no}

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("members", "0006_rights_and_retention"),
+        ("members", "0007_find_images_of_orders"),
     ]
 
     operations = [

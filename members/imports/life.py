@@ -1,0 +1,55 @@
+"""Steps that every long job of an import takes: begin, note how far it is, stop when asked, end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from brands.wall import scope
+from members.models import ImportJob
+from tenants.context import tenant_transaction
+from tenants.models import Tenant, User
+
+Progress = Callable[[ImportJob], None]
+
+
+def language_of(tenant: Tenant, job: ImportJob) -> str:
+    """Return the language that reasons are written in: its author's, or the group's."""
+    user = User.objects.filter(pk=job.created_by_id).first() if job.created_by_id else None
+    return (user.language if user else "") or tenant.locale
+
+
+def note(tenant: Tenant, job: ImportJob, **fields: object) -> None:
+    """Write fields of a job in a transaction of its own."""
+    with tenant_transaction(tenant), scope.bulk(reason="import"):
+        ImportJob.objects.filter(pk=job.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(job, name, value)
+
+
+def end(tenant: Tenant, job: ImportJob, state: str, error: str = "") -> None:
+    """Write down that a job has ended, how and why."""
+    note(tenant, job, state=state, error=error, phase="", finished_at=timezone.now())
+
+
+def stop_asked(now: ImportJob) -> dict[str, object]:
+    """Return the fields of a job that someone asked to stop between two chunks; none otherwise."""
+    line = {"line": max(now.checkpoint_line, 1)}
+    if now.is_cancel_asked:
+        state = ImportJob.State.CANCELLED
+        error = _("Cancelled after line %(line)s. The rows up to that line are kept.") % line
+        if now.undoes_id:
+            error = _("Cancelled. What was taken back until then stays so.")
+    elif now.is_pause_asked:
+        state, error = ImportJob.State.PAUSED, ""
+    else:
+        return {}
+    return {
+        "state": state,
+        "error": error,
+        "finished_at": timezone.now(),
+        "phase": "",
+        "is_pause_asked": False,
+    }

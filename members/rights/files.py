@@ -1,0 +1,194 @@
+"""Files that hold an erased person: which are rewritten, and which are deleted whole.
+
+Rejected rows are rewritten without the person's. Exports are deleted whole: what they hold was
+checked as one. Uploads that no worker has begun with are deleted whole, and their import is called
+off in words; one that is running deletes its file itself, and its rows of erased people are
+rejected. What cannot be read is taken to hold them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from members import contacts, folders
+from members.exports import files as export_files
+from members.imports.pipeline import remove_upload
+from members.keys import group_keys
+from members.models import ExportJob, GroupPersonRequest, ImportJob, PersonRequest
+from members.rights.erasure import Erased
+from tenants.models import Tenant
+
+_ENCODINGS = ("utf-8-sig", "gb18030")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_MOBILE = re.compile(r"(?:\+?86)?(1[3-9][0-9]{9})\Z")
+_NOISE = re.compile(r"[\s().\-]")
+
+
+def clean(*, tenant: Tenant, erased: Erased) -> None:
+    """Take the erased out of the group's files; in the transaction that erases them.
+
+    Files go at once: one that is gone although the transaction then fails is made or uploaded
+    again, but one that stayed after a stop would tell of them.
+    """
+    _clean_rejected(tenant, erased)
+    _clean_uploads(tenant, erased)
+    _clean_exports(tenant, erased)
+    for model in (PersonRequest, GroupPersonRequest):
+        rows = model.objects.filter(profile_id__in=erased.profiles).exclude(path="")
+        for row in rows:
+            copy_file(row.path, tenant.schema_name, row.grant_id).unlink(missing_ok=True)
+
+
+def _is_theirs(cells: Iterable[str], texts: frozenset[str]) -> bool:
+    """Tell whether any cell is one of the identifiers, however it is written."""
+    for cell in cells:
+        text = cell.strip().lstrip("'").strip()
+        if not text:
+            continue
+        if text in texts or text.lower() in texts or contacts.normalise_code(text) in texts:
+            return True
+        bare = _NOISE.sub("", contacts.normalise_code(text))
+        match = _MOBILE.fullmatch(bare)
+        if (match and f"+86{match[1]}" in texts) or bare in texts or f"+{bare}" in texts:
+            return True
+    return False
+
+
+def _text(path: Path) -> str | None:
+    data = path.read_bytes()
+    if data.startswith(_UTF_16):
+        return data.decode("utf-16", "replace")
+    if b"\0" in data[:4096]:
+        return None
+    for encoding in _ENCODINGS:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def _clean_rejected(tenant: Tenant, erased: Erased) -> None:
+    jobs = ImportJob.objects.exclude(rejected_path="").filter(brand_id__in=erased.brands)
+    for job in jobs.select_for_update():
+        try:
+            path = folders.rejected_file(job.rejected_path, tenant.schema_name, job.pk)
+        except folders.StrangePath:
+            continue
+        if not path.exists():
+            continue
+        text = _text(path)
+        rows = list(csv.reader(io.StringIO(text or "")))
+        kept = rows[:1] + [row for row in rows[1:] if not _is_theirs(row, erased.texts)]
+        if text is not None and len(kept) == len(rows):
+            continue
+        size = _rewrite(path, kept)
+        ImportJob.objects.filter(pk=job.pk).update(rejected_bytes=size)
+
+
+def _rewrite(path: Path, rows: list[list[str]]) -> int:
+    """Put a file of these rows in another's place; return its length."""
+    text = io.StringIO()
+    text.write("\ufeff")
+    csv.writer(text).writerows(rows)
+    data = text.getvalue().encode()
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    return len(data)
+
+
+def _clean_uploads(tenant: Tenant, erased: Erased) -> None:
+    """Call off imports of files with the person that wait or have stopped; delete their files."""
+    running = Q(state__in=[ImportJob.State.QUEUED, ImportJob.State.RUNNING])
+    of_brands = Q(brand_id__in=erased.brands)
+    for job in ImportJob.objects.exclude(running).filter(of_brands).select_for_update():
+        try:
+            path = folders.own_file(job.path, "imports", tenant.schema_name, job.brand_id)
+        except folders.StrangePath:
+            continue
+        if path.exists() and _holds(path, erased.texts):
+            remove_upload(job, tenant.schema_name)
+            if not job.is_finished or job.state == ImportJob.State.FAILED:
+                job.state = ImportJob.State.CANCELLED
+                job.error = _(
+                    "Somebody in the file asked to be erased, so it was deleted. What was imported "
+                    "is kept. Upload the file again without them."
+                )
+                job.save(update_fields=["state", "error"])
+    folder = Path(settings.MEDIA_ROOT) / "imports" / tenant.schema_name
+    needed = set(ImportJob.objects.filter(running).values_list("path", flat=True))
+    for path in folder.glob("*"):
+        # Left behind by nobody's job: of which brand it was, its name says.
+        brand = path.name.partition("-")[0]
+        is_ours = brand.isdecimal() and int(brand) in erased.brands
+        is_needed = f"imports/{tenant.schema_name}/{path.name}" in needed
+        if is_ours and not is_needed and _holds(path, erased.texts):
+            path.unlink(missing_ok=True)
+
+
+def _holds(path: Path, texts: frozenset[str]) -> bool:
+    text = _text(path)
+    if text is None:
+        return True
+    cells = re.split(r"[,;\t\r\n|\"]", text)
+    return _is_theirs(cells, texts)
+
+
+def _clean_exports(tenant: Tenant, erased: Erased) -> None:
+    keys = group_keys()
+    for job in ExportJob.objects.all().select_for_update():
+        changed = []
+        asked = contacts.open_sealed(keys, bytes(job.filters))
+        if _is_theirs([str(asked.get("q", ""))], erased.texts):
+            asked.pop("q")
+            job.filters = contacts.seal(keys, asked)
+            changed.append("filters")
+        paths = export_files.files_of(job, tenant.schema_name)
+        if paths and (not paths[0].exists() or _holds(paths[0], erased.texts)):
+            job.state, job.path = ExportJob.State.OUTDATED, ""
+            job.error = _(
+                "Somebody in the file was erased since. It was deleted. What you asked for is "
+                "kept: ask again, and you get what you may see now."
+            )
+            changed += ["state", "path", "error"]
+            export_files.remove(paths)
+        if changed:
+            job.save(update_fields=changed)
+
+
+# --- Copies that people asked for -----------------------------------------------------------
+
+
+def copy_file(path: str, schema_name: str, grant_id: int | None) -> Path:
+    """Return where a copy is; raises folders.StrangePath for a path that is not its grant's own."""
+    return folders.own_file(path, "rights", schema_name, grant_id)
+
+
+def keep_copy(data: str, schema_name: str, grant_id: int) -> str:
+    """Write a sealed copy to a file of its own; return its path."""
+    path = folders.fresh_path("rights", schema_name, grant_id)
+    place = folders.own_file(path, "rights", schema_name, grant_id)
+    with export_files.create(place) as file:
+        file.write(contacts.seal_text(group_keys(), data))
+    return path
+
+
+def take_copy(path: str, schema_name: str, grant_id: int) -> str:
+    """Return what a copy holds, and delete it: it is handed out once."""
+    place = copy_file(path, schema_name, grant_id)
+    text = contacts.open_text(group_keys(), place.read_bytes())
+    place.unlink()
+    return text

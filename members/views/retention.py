@@ -1,0 +1,99 @@
+"""How long rows are kept, what would go today, and the approval of rules that take members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from brands.models import Brand, Notice
+from brands.wall.request import GroupRequest
+from members import retention
+from members.models import RetentionCount
+from members.models.retention import Purpose
+from members.rights.errors import RightsRefused
+from tenants.access import permission_required
+
+VIEW, ADD = "members.view_retentionrule", "members.add_retentionrule"
+
+
+class DaysForm(forms.Form):
+    """Ask for how long the rows of a purpose are kept."""
+
+    purpose = forms.ChoiceField(choices=Purpose.choices, widget=forms.HiddenInput)
+    days = forms.IntegerField(
+        label=gettext_lazy("Days"), min_value=1, max_value=36_500, required=False
+    )
+
+
+@permission_required(VIEW)
+def rules(request: GroupRequest) -> HttpResponse:
+    """Show the rules with what would go by them (GET); set, approve or count (POST)."""
+    if request.method == "POST":
+        return _act(request)
+    brands = dict(Brand.objects.values_list("pk", "name"))
+    counts: dict[str, list[tuple[str, int]]] = {}
+    counted_at = None
+    for row in RetentionCount.objects.order_by("brand_id"):
+        counted_at = row.counted_at
+        if row.about != "counted":
+            counts.setdefault(row.about, []).append((brands.get(row.brand_id, "–"), row.rows))
+    may_change = request.user.has_perm(ADD) and request.visible.writes_group
+    standings = retention.standings()
+    versions = dict(Notice.objects.values_list("pk", "version"))
+    ended = [
+        (versions.get(int(about.partition(":")[2]), "–"), found, sum(n for _brand, n in found))
+        for about, found in sorted(counts.items())
+        if about.startswith("notice:")
+    ]
+    context: dict[str, Any] = {
+        "title": _("Retention"),
+        "rows": [
+            {
+                "standing": one,
+                "label": one.purpose.label,
+                "most": retention.MOST_DAYS.get(one.purpose),
+                "counts": counts.get(one.purpose, []),
+                "total": sum(number for _brand, number in counts.get(one.purpose, [])),
+                "form": DaysForm(initial={"purpose": one.purpose, "days": one.days}),
+                "may_approve": may_change
+                and one.needs_approval
+                and one.rule is not None
+                and one.rule.decided_by_id != request.user.pk,
+            }
+            for one in standings
+        ],
+        "ended": ended,
+        "counted_at": counted_at,
+        "may_change": may_change,
+        "is_hq": request.visible.viewer.is_hq,
+        "k": request.tenant.k,
+    }
+    return render(request, "members/rights_retention.html", context)
+
+
+def _act(request: GroupRequest) -> HttpResponse:
+    if not (request.user.has_perm(ADD) and request.visible.writes_group):
+        raise Http404
+    act, form = request.POST.get("act", ""), DaysForm(request.POST)
+    try:
+        if act == "count":
+            retention.count_enqueue()
+            messages.success(request, _("It is being counted. Load the page again in a moment."))
+        elif not form.is_valid():
+            messages.error(request, _("Nothing was changed: give a whole number of days."))
+        elif act == "approve":
+            retention.rule_approve(purpose=form.cleaned_data["purpose"], acting_user=request.user)
+            messages.success(request, _("Approved: it runs each night from now on."))
+        elif act == "set":
+            retention.rule_set(**form.cleaned_data, acting_user=request.user)
+            retention.count_enqueue()
+            messages.success(request, _("Set. What would go by it is being counted."))
+    except RightsRefused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("members:retention")
