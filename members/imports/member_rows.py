@@ -1,7 +1,7 @@
 """Turn read rows of members into what COPY writes: sealed, keyed, masked, unchanged ones left out.
 
-Needs no lock and no transaction: what the database holds is asked beforehand, and `seen` goes along
-with each row, so that whoever writes it can tell whether that still holds.
+Needs no lock: what the database holds is asked beforehand, and goes along with the rows, so that
+whoever writes them can tell whether that still holds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -30,7 +30,7 @@ PROFILE = ("gender", "store_id", "registered_on", "tier", "points")
 WITHDRAWN = "withdrawn"
 # What COPY writes into incoming_member.
 COPIED = (
-    "n integer, known_id bigint, seen varchar, member_no varchar, gender varchar, "
+    "n integer, known_id bigint, member_no varchar, gender varchar, "
     "store_id bigint, registered_on date, tier varchar, points bigint, has_contact boolean, "
     "name varchar, phone varchar, email varchar, fingerprint bytea, sealed bytea, "
     "phone_key bytea, unionid_key bytea, card_key bytea, email_key bytea, is_generated boolean, "
@@ -38,8 +38,8 @@ COPIED = (
     f"is_by_guardian boolean, channel varchar, evidence varchar, {rules.STAGED}"
 )
 COPIED_NAMES = ", ".join(column.split()[0] for column in COPIED.split(", "))
-# What a row was prepared against; of members `p` and their contacts `c`.
-SEEN = (
+# What a row is compared with; of members `p` and their contacts `c`.
+_SEEN = (
     "concat_ws('|', encode(c.fingerprint, 'hex'), c.is_generated, c.minor_until, "
     "extract(epoch FROM p.as_of), p.source_rank)"
 )
@@ -75,6 +75,8 @@ class Prepared:
     text: str = ""
     # Of the rows to write: their numbers, those of new members, those with contact data.
     numbers: set[str] = field(default_factory=set)
+    # Known members among them, with what their rows were compared with.
+    known: dict[str, tuple[int, str]] = field(default_factory=dict)
     new: int = 0
     has_contacts: bool = False
     has_answers: bool = False
@@ -111,7 +113,7 @@ def known_members(
     """Return what the database knows of a brand's members, by number."""
     cursor.execute(
         f"""
-        SELECT p.member_no, p.id, {SEEN}, p.gender, COALESCE(p.store_id::text, '\\N'),
+        SELECT p.member_no, p.id, {_SEEN}, p.gender, COALESCE(p.store_id::text, '\\N'),
             COALESCE(p.registered_on::text, '\\N'), p.tier, COALESCE(p.points::text, '\\N'),
             p.is_member, c.fingerprint, CASE WHEN %s THEN c.sealed END, c.is_generated,
             c.minor_until, p.as_of, p.source_rank
@@ -129,6 +131,19 @@ def known_members(
             *(minor, as_of, rank),
         )
     return found
+
+
+def seen_members(
+    cursor: CursorWrapper, brand_id: int, numbers: Collection[str]
+) -> dict[str, tuple[int, str]]:
+    """Return what rows of some of a brand's members are compared with now, as in `Prepared`."""
+    cursor.execute(
+        f"SELECT p.member_no, p.id, {_SEEN} FROM members_profile p "  # noqa: S608
+        "LEFT JOIN members_contact c ON c.profile_id = p.id "
+        "WHERE p.brand_id = %s AND p.member_no = ANY(%s)",
+        [brand_id, list(numbers)],
+    )
+    return {number: (pk, seen) for number, pk, seen in cursor.fetchall()}
 
 
 def known_answers(cursor: CursorWrapper, profiles: list[int]) -> set[tuple[int, str, int]]:
@@ -234,7 +249,7 @@ class Rows:
                     )
             if before is None:
                 new += 1
-                start = f"{new}\t{cells.NULL}\t{cells.NULL}"
+                start = f"{new}\t{cells.NULL}"
             else:
                 said = (gender, store, registered, tier, points)
                 if contact is _SAME_CONTACT and self._is_same(
@@ -242,7 +257,8 @@ class Rows:
                 ):
                     prepared.left_out.add(number)
                     continue
-                start = f"{cells.NULL}\t{before.profile_id}\t{before.seen}"
+                prepared.known[number] = (before.profile_id, before.seen)
+                start = f"{cells.NULL}\t{before.profile_id}"
             if contact is not _SAME_CONTACT:
                 prepared.has_contacts = True
             if not consent:

@@ -38,7 +38,6 @@ from members.imports.member_rows import (
     COPIED_NAMES,
     MOST_POINTS,
     PROFILE,
-    SEEN,
     WITHDRAWN,
     Known,
     Prepared,
@@ -47,6 +46,7 @@ from members.imports.member_rows import (
     known_answers,
     known_members,
     minor_until,
+    seen_members,
 )
 from members.keys import group_keys
 from members.models import ImportJob
@@ -188,12 +188,12 @@ class MemberChunks:
             if (
                 prepared is None
                 or prepared.erased != erased_stamp(self.brand_id)
-                or not self._stage(cursor, prepared)
+                or prepared.known != seen_members(cursor, self.brand_id, prepared.numbers)
             ):
                 prepared = self.prepare(chunk)
                 if not prepared.text:
                     return self._counts(prepared, 0), prepared.bad
-                self._stage(cursor, prepared, is_sure=True)
+            self._stage(cursor, prepared)
             updated = self._write(cursor, prepared)
         self._written = prepared.numbers
         return self._counts(prepared, updated), prepared.bad
@@ -268,11 +268,8 @@ class MemberChunks:
                 reasons[place] = [("consent", under_age())]
         read.reject(reasons)
 
-    def _stage(self, cursor: CursorWrapper, prepared: Prepared, *, is_sure: bool = False) -> bool:
-        """Write the rows into incoming_member; return whether they are what they were taken for.
-
-        That is: no new number has become known, and no known member's contact or rank changed.
-        """
+    def _stage(self, cursor: CursorWrapper, prepared: Prepared) -> None:
+        """Write the rows into incoming_member, with the numbers that new members get."""
         profile, person = self._draw(cursor, prepared.new) if prepared.new else (0, 0)
         generated = f"""
             profile_id bigint GENERATED ALWAYS AS (COALESCE(known_id, {profile} + n)) STORED,
@@ -284,21 +281,6 @@ class MemberChunks:
         copy_into(
             cursor, "incoming_member", COPIED_NAMES, prepared.text, joined_by="profile_id, is_new"
         )
-        if is_sure:
-            return True
-        cursor.execute(
-            f"""
-            SELECT NOT EXISTS (
-                SELECT FROM incoming_member i
-                LEFT JOIN members_profile p ON p.brand_id = %s AND p.member_no = i.member_no
-                LEFT JOIN members_contact c ON c.profile_id = i.known_id
-                WHERE p.id IS DISTINCT FROM i.known_id
-                    OR i.known_id IS NOT NULL AND {SEEN} IS DISTINCT FROM i.seen
-            )
-            """,  # noqa: S608 - a constant of the code
-            [self.brand_id],
-        )
-        return cursor.fetchone()[0]
 
     def _draw(self, cursor: CursorWrapper, new: int) -> tuple[int, int]:
         """Reserve NEW numbers of profiles and of persons; return the one before each block."""
