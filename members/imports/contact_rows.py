@@ -8,7 +8,7 @@ from members import identity
 from members.staging import stage_query
 
 
-def write_identities(cursor: CursorWrapper, brand_id: int, *, has_known: bool) -> None:
+def write_identities(cursor: CursorWrapper, brand_id: int, *, has_known: bool = True) -> None:
     """Write identities and links, and note what resolution must look at."""
     cursor.execute(
         "INSERT INTO arriving_profile "
@@ -94,7 +94,7 @@ def write_identities(cursor: CursorWrapper, brand_id: int, *, has_known: bool) -
     )
 
 
-def write_contacts(cursor: CursorWrapper, key_version: int, *, has_known: bool) -> None:
+def write_contacts(cursor: CursorWrapper, key_version: int, *, has_known: bool = True) -> None:
     """Write contact data, sealed and masked, of the rows that bring some."""
     cursor.execute(
         f"""

@@ -244,7 +244,8 @@ class Rows:
                     contact = _SAME_CONTACT
                 else:
                     contact = self._text(
-                        *(name, phone, email, unionid, card, birthday, generated, fingerprint),
+                        *(name, phone, email, unionid, card, birthday, generated),
+                        fingerprint,
                         seal(self.keys, text),
                     )
             if before is None:
@@ -329,8 +330,10 @@ class Rows:
         if before.fingerprint == fingerprint:
             return _SAME_CONTACT
         sealed = contacts.seal_text(self.keys, text)
-        found = (fields.get(name, "") for name in CONTACT)
-        return self._text(*found, generated, fingerprint, sealed)
+        name, phone, email, unionid, card, birthday = (fields.get(one, "") for one in CONTACT)
+        return self._text(
+            *(name, phone, email, unionid, card, birthday, generated), fingerprint, sealed
+        )
 
     def _text(
         self,

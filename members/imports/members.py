@@ -259,11 +259,10 @@ class MemberChunks:
         ):
             if not answer or answer == WITHDRAWN or guardian == "t":
                 continue
+            before = known.get(number)
+            until = before.minor_until if before else None
             if birthday != cells.NULL:
                 until = minor_until(birthday)
-            else:
-                before = known.get(number)
-                until = before.minor_until if before else None
             if until is not None and until > self._day_of(read["consented_on"][place]):
                 reasons[place] = [("consent", under_age())]
         read.reject(reasons)
