@@ -16,7 +16,7 @@ WITH_SERVICES := $(PY) -m config.embedded run
 
 export PORT
 
-.PHONY: help demo demo-check demo-reset test fuzz race lint check mutants bench messages clean
+.PHONY: help demo demo-big demo-check demo-reset test fuzz api-fuzz race lint check mutants bench messages clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,10 @@ help: ## Say what there is to do
 
 demo: .venv ## Start everything, load the demo groups once, serve until Ctrl-C
 	@exec $(WITH_SERVICES) -- $(PY) manage.py demo $(ARGS)
+
+# In a folder beside the small demo's, so that both may be kept.
+demo-big: .venv ## The demo with two million invented members: some minutes the first time
+	@SLUICE_VAR="$${SLUICE_VAR:-var}-big" exec $(WITH_SERVICES) -- $(PY) manage.py demo --big $(ARGS)
 
 demo-check: .venv ## Load the demo in a scratch folder and check every page and figure
 	@exec $(WITH_SERVICES) --scratch -- $(PY) manage.py demo --check $(ARGS)
@@ -48,6 +52,10 @@ lint: .venv ## Check style and format
 	$(PY) -m ruff format --check .
 
 # Every step runs, whatever the one before said; the last line names those that failed.
+api-fuzz: .venv ## Hold every address of the API to its description, with many examples (EXAMPLES=)
+	@API_EXAMPLES=$(or $(EXAMPLES),300) INTAKE_EXAMPLES=$(or $(EXAMPLES),300) \
+		exec $(PY) -m pytest members/tests/test_api_schema.py members/tests/test_intake.py $(ARGS)
+
 check: .venv ## Check the system, migrations, translations, types and layers
 	@failed=; $(PY) -m pytest config/tests/test_layers.py || failed=" layers"; \
 	FAILED="$$failed" exec $(WITH_SERVICES) --scratch -- sh -c ' \

@@ -69,12 +69,11 @@ class MemberResource(resources.ModelResource):
             for name, kind in _KINDS.items()
             if row[name]
         }
-        found = Identity.objects.filter(key__in=row["keys"].values()).order_by("person_id").first()
-        row["person"] = found.person_id if found else Person.objects.create().pk
+        found = Profile.objects.filter(identity_links__identity__key__in=row["keys"].values())
+        person_id = found.order_by("person_id").values_list("person_id", flat=True).first()
+        row["person"] = person_id or Person.objects.create().pk
         row["identities"] = [
-            Identity.objects.get_or_create(
-                kind=_KINDS[name], key=key, defaults={"person_id": row["person"]}
-            )[0].pk
+            Identity.objects.get_or_create(kind=_KINDS[name], key=key)[0].pk
             for name, key in row["keys"].items()
         ]
 

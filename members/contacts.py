@@ -8,6 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 
 import phonenumbers
@@ -65,9 +66,18 @@ def normalise_code(value: str) -> str:
     return unicodedata.normalize("NFKC", value).strip()
 
 
-def identity_key(keys: GroupKeys, kind: str, normalised: str) -> bytes:
+def identity_key(keys: GroupKeys, kind: str, normalised: str, space: str = "") -> bytes:
     """Return the 16-byte key under which a normalised identifier is found in this group."""
-    return hmac.digest(keys.index, f"{kind}:{normalised}".encode(), "sha256")[:16]
+    text = key_start(kind, space) + normalised
+    return hmac.digest(keys.index, text.encode(), "sha256")[:16]
+
+
+def key_start(kind: str, space: str) -> str:
+    """Return what an identifier's key is the digest of, up to the identifier itself.
+
+    SPACE is where it counts (members.identity.spaces); an identifier has no NUL in it.
+    """
+    return f"{kind}\0{space}\0" if space else f"{kind}:"
 
 
 # Contact field → kind of identity → Contact column with its key: what a contact is found by.
@@ -79,23 +89,17 @@ IDENTIFIERS: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def find_keys(keys: GroupKeys, text: str, region: str = "CN") -> dict[str, bytes]:
-    """Return Contact key column → key for all TEXT could be: phone, e-mail, card, WeChat id."""
+def readings(text: str, region: str = "CN") -> dict[str, tuple[str, str]]:
+    """Return Contact key column → (kind, normalised) for all that TEXT could be."""
     code = normalise_code(text)
-    found = {
-        "card_key": identity_key(keys, Identity.Kind.CARD, code),
-        "unionid_key": identity_key(keys, Identity.Kind.UNIONID, code),
+    found: dict[str, tuple[str, str]] = {
+        "card_key": (Identity.Kind.CARD, code),
+        "unionid_key": (Identity.Kind.UNIONID, code),
     }
-    try:
-        phone = normalise_phone(text, region)
-        found["phone_key"] = identity_key(keys, Identity.Kind.PHONE, phone)
-    except ValueError:
-        pass
-    try:
-        email = normalise_email(text)
-        found["email_key"] = identity_key(keys, Identity.Kind.EMAIL, email)
-    except ValueError:
-        pass
+    with suppress(ValueError):
+        found["phone_key"] = (Identity.Kind.PHONE, normalise_phone(text, region))
+    with suppress(ValueError):
+        found["email_key"] = (Identity.Kind.EMAIL, normalise_email(text))
     return found
 
 

@@ -11,6 +11,7 @@ from brands.wall import scope
 from brands.wall.visibility import brand_set
 from members import rollups
 from members.answer_figures import answers_differing
+from members.identity.whole import persons_differing
 from members.notices import (
     OBJECTING,
     STORED_ANSWERS,
@@ -39,7 +40,7 @@ def figures(*, tenant: Tenant) -> dict[str, Any]:
         cursor.execute(
             """
             SELECT brand_id, count(*) FILTER (WHERE is_member) AS members,
-                count(DISTINCT person_id) AS persons
+                count(DISTINCT COALESCE(own_person_id, id)) AS persons
             FROM members_profile GROUP BY brand_id
             """
         )
@@ -244,6 +245,7 @@ def compare(*, tenant: Tenant) -> dict[str, int]:
                 params,
             )
             found[name] = cursor.fetchone()[0]
+        found |= persons_differing(cursor)
         found["overlaps shown"] = overlaps_differing(k=tenant.k)
         found["figures of answers"] = answers_differing(cursor, tenant=tenant)
         # Where strata are to be worked out or counted anew, the kept ones are known to be old.

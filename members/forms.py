@@ -41,7 +41,7 @@ class UploadForm(forms.Form):
         error_messages={"empty": gettext_lazy("The file is empty. Nothing was imported.")},
     )
 
-    source = forms.ModelChoiceField(
+    source: Any = forms.ModelChoiceField(
         label=gettext_lazy("Source"),
         queryset=None,
         required=False,
@@ -100,7 +100,7 @@ def kinds_for(user: User) -> list[tuple[str, Any]]:
 
 
 # Besides the right to import: what the file writes is written by these alone.
-_NEEDED = {
+_NEEDED: dict[str, tuple[str, ...]] = {
     ImportJob.Kind.STORES: ("brands.add_store", "brands.change_store"),
     ImportJob.Kind.STAFF: ("brands.add_guide", "brands.change_guide"),
 }

@@ -31,8 +31,11 @@ class RulesForm(forms.Form):
         help_text=_("Otherwise it blanks it. Where the higher rank wins, it always leaves it."),
     )
 
+    prefix = "rules"
+
     def __init__(self, *args: Any, job: ImportJob, **kwargs: Any) -> None:
-        super().__init__(*args, prefix="rules", initial=job.rules, **kwargs)
+        kwargs["initial"] = job.rules
+        super().__init__(*args, **kwargs)
 
 
 class MendForm(forms.Form):

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from brands.wall import scope
 from members import contacts, locks
+from members.identity.keyed import Keyed
 from members.keys import GroupKeys, context, group_keys
 from members.models import GroupKey, ImportJob, IntakePart, KeyRotation
 from members.rotation import RotationRefused
@@ -26,7 +27,7 @@ INDEX = GroupKey.Purpose.INDEX
 CHUNK_ROWS = 5_000
 # Who begins to write members now would go on with the former key: they wait for the end.
 _HELD = "LOCK TABLE members_importjob, members_intakepart IN SHARE ROW EXCLUSIVE MODE"
-_COLUMNS = tuple(column for _field, _kind, column in contacts.IDENTIFIERS)
+_COLUMNS = (*(column for _field, _kind, column in contacts.IDENTIFIERS), "likeness")
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _contacts(cursor: CursorWrapper) -> Iterator[list[tuple]]:
     last = 0
     while True:
         cursor.execute(
-            f"SELECT profile_id, sealed, is_generated, {', '.join(_COLUMNS)} "  # noqa: S608
+            f"SELECT profile_id, brand_id, sealed, is_generated, {', '.join(_COLUMNS)} "  # noqa: S608
             "FROM members_contact WHERE profile_id > %s ORDER BY profile_id LIMIT %s",
             [last, CHUNK_ROWS],
         )
@@ -117,21 +118,18 @@ def _stage(
     columns = ", ".join(f"{column} bytea" for column in _COLUMNS)
     stage(cursor, "rekeyed_contact", f"profile_id bigint, fingerprint bytea, {columns}")
     stage(cursor, "rekeyed", "kind varchar, former bytea, key bytea")
-    done = 0
+    keyed, done = Keyed(new), 0
     for rows in _contacts(cursor):
         written, pairs = [], []
-        for profile_id, sealed, is_generated, *found in rows:
+        for profile_id, brand_id, sealed, is_generated, *found in rows:
             text = contacts.open_text(now, bytes(sealed))
             fields = contacts.fields_of(text)
             mark = contacts.fingerprint(new, ("t" if is_generated else "f") + text)
-            keys: list[bytes | None] = []
-            for (name, kind, _column), former in zip(contacts.IDENTIFIERS, found, strict=True):
-                if former is None or name not in fields:
-                    keys.append(None)
-                    continue
-                keys.append(contacts.identity_key(new, kind, fields[name]))
-                pairs.append((str(kind), bytes(former), keys[-1]))
-            written.append((profile_id, mark, *keys))
+            columns_of = keyed.columns(fields, brand_id)
+            written.append((profile_id, mark, *(columns_of.get(name) for name in _COLUMNS)))
+            for (_name, kind, column), former in zip(contacts.IDENTIFIERS, found, strict=False):
+                if former is not None and column in columns_of:
+                    pairs.append((str(kind), bytes(former), columns_of[column]))
         _copy(cursor, "rekeyed_contact", written)
         _copy(cursor, "rekeyed", pairs)
         done += len(rows)

@@ -141,7 +141,7 @@ def _record(ids: Collection[int], acting_user: User, changes: dict[str, list[str
 
 def _recent(user: User) -> int:
     return AuditEvent.objects.filter(
-        tenant_id=getattr(connection.tenant, "pk", None),
+        tenant__schema_name=connection.schema_name,
         user=user,
         action=ACTION,
         at__gt=timezone.now() - dt.timedelta(hours=1),

@@ -42,7 +42,7 @@ DAILY = """
 """
 POOL_PEOPLE = """
     SELECT brand_id, store_id, count(*) FILTER (WHERE is_member)::integer AS members,
-        count(DISTINCT person_id)::integer AS persons
+        count(DISTINCT COALESCE(own_person_id, id))::integer AS persons
     FROM members_profile p
     GROUP BY GROUPING SETS ((brand_id), (brand_id, store_id))
     HAVING GROUPING(store_id) = 1 OR store_id IS NOT NULL

@@ -207,7 +207,7 @@ def _finish(tenant: Tenant, pk: int) -> KeyRotation:
         if rotation.state != State.RUNNING:
             return rotation
         keys = GroupKey.objects.filter(purpose=DATA)
-        new = keys.get(version=rotation.version)
+        new = keys.get(version=rotation.version or 0)
         if _is_held(new.created_at):
             return rotation
         former = keys.filter(version__lt=new.version).order_by("version")

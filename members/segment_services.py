@@ -97,6 +97,8 @@ def _check(owner: Brand | int | None, asked: Filter | None) -> None:
         raise SegmentRefused(
             _("No filter is set that could be kept. Nothing was kept: choose one first.")
         )
+    if asked is not None and asked.account_id is not None:
+        raise SegmentRefused(_("A filter by channel is kept for yourself alone. Nothing was kept."))
 
 
 def _named(name: str) -> str:
@@ -123,7 +125,9 @@ def _save(segment: Segment) -> None:
 
 
 def _columns(asked: Filter) -> dict[str, list[Any]]:
-    return {name: [None, str(value)] for name, value in asked.columns.items() if value is not None}
+    return {
+        name: [None, str(value)] for name, value in asked.columns.items() if value not in (None, "")
+    }
 
 
 def _record(

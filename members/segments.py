@@ -5,20 +5,64 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 
 from brands import dashboard
-from brands.formatting import day
+from brands.formatting import day, major_units, money
 from brands.models import Brand
 from brands.wall.visibility import Kind, Visible
-from members.models import BrandSegment, GroupSegment, Profile, SavedFilter, Stratum
+from members.models import (
+    BrandSegment,
+    GroupSegment,
+    Profile,
+    ProfileTag,
+    SavedFilter,
+    Stratum,
+    Tag,
+    Touchpoint,
+)
+from tenants.connection import connection
 
 Segment = BrandSegment | GroupSegment
-GROUP, BRAND = "group", "brand"
+GROUP, BRAND, OWN = "group", "brand", "own"
+
+
+# Field of a filter → column that keeps it.
+_COLUMNS = {
+    "brand_id": "of_brand_id",
+    "store_id": "of_store_id",
+    "since": "since",
+    "has_orders": "has_orders",
+    "stratum": "stratum",
+    "tier": "tier",
+    "sales_from": "sales_from",
+    "sales_to": "sales_to",
+    "last_from": "last_from",
+    "last_to": "last_to",
+    "tag_id": "of_tag_id",
+    "sort": "sort",
+}
+
+
+def _minor(amount: Decimal | None) -> int | None:
+    """Return minor units of an amount as people write it."""
+    return None if amount is None else int(amount / major_units(1))
+
+
+def _major(minor: int | None) -> str:
+    return "" if minor is None else format(major_units(minor), "f")
+
+
+def _start(first: dt.date) -> dt.datetime:
+    """Return when a day begins where the group is."""
+    zone = ZoneInfo(getattr(connection.tenant, "time_zone", None) or "UTC")
+    return dt.datetime.combine(first, dt.time(), tzinfo=zone)
 
 
 @dataclass(frozen=True)
@@ -30,16 +74,32 @@ class Filter:
     since: dt.date | None = None
     has_orders: bool | None = None
     stratum: int | None = None
+    tier: str = ""
+    # In minor units, both ends in it.
+    sales_from: int | None = None
+    sales_to: int | None = None
+    # Days of the last order, both in it.
+    last_from: dt.date | None = None
+    last_to: dt.date | None = None
+    tag_id: int | None = None
+    # Kept in views of one's own alone.
+    account_id: int | None = None
+    # How the list is ordered; no filter.
+    sort: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, one: SavedFilter) -> Filter:
         """Return what a segment asks for, as it was kept."""
-        return cls(one.of_brand_id, one.of_store_id, one.since, one.has_orders, one.stratum)
+        return cls(
+            **{name: getattr(one, column) for name, column in _COLUMNS.items()},
+            account_id=getattr(one, "of_account_id", None),
+        )
 
     @classmethod
     def asked(cls, asked: dict[str, Any]) -> Filter:
-        """Return what the cleaned filters of the member list ask for, without search and order."""
+        """Return what the cleaned filters of the member list ask for, without search."""
         brand, store = asked.get("brand"), asked.get("store")
+        tag, account = asked.get("tag"), asked.get("channel")
         ordered = asked.get("ordered") or ""
         return cls(
             brand_id=store.brand_id if store else brand.pk if brand else None,
@@ -47,23 +107,30 @@ class Filter:
             since=asked.get("since"),
             has_orders={"yes": True, "no": False}.get(ordered),
             stratum=asked.get("stratum") or None,
+            tier=asked.get("tier") or "",
+            sales_from=_minor(asked.get("sales_from")),
+            sales_to=_minor(asked.get("sales_to")),
+            last_from=asked.get("last_from"),
+            last_to=asked.get("last_to"),
+            tag_id=tag.pk if tag else None,
+            account_id=account.pk if account else None,
+            sort=asked.get("sort") or "",
         )
 
     @property
     def columns(self) -> dict[str, Any]:
         """Return what a segment keeps of it."""
-        return {
-            "of_brand_id": self.brand_id,
-            "of_store_id": self.store_id,
-            "since": self.since,
-            "has_orders": self.has_orders,
-            "stratum": self.stratum,
-        }
+        return {column: getattr(self, name) for name, column in _COLUMNS.items()}
 
     @property
     def condition(self) -> Q:
-        """Return the condition on members; whoever asked for restriction is in no audience."""
-        found = Q(is_restricted=False)
+        """Return the condition on an audience; whoever asked for restriction is in none."""
+        return Q(is_restricted=False) & self.listed
+
+    @property
+    def listed(self) -> Q:
+        """Return the condition on the members of the list."""
+        found = Q()
         if self.brand_id:
             found &= Q(brand_id=self.brand_id)
         if self.store_id:
@@ -74,6 +141,22 @@ class Filter:
             found &= Q(orders__gt=0) if self.has_orders else Q(orders=0)
         if self.stratum:
             found &= Q(stratum=self.stratum)
+        if self.tier:
+            found &= Q(tier=self.tier)
+        if self.sales_from is not None:
+            found &= Q(sales__gte=self.sales_from)
+        if self.sales_to is not None:
+            found &= Q(sales__lte=self.sales_to)
+        if self.last_from:
+            found &= Q(last_order_at__gte=_start(self.last_from))
+        if self.last_to:
+            found &= Q(last_order_at__lt=_start(self.last_to + dt.timedelta(days=1)))
+        if self.tag_id:
+            carried = ProfileTag.objects.filter(tag_id=self.tag_id, is_set=True)
+            found &= Q(pk__in=carried.values("profile_id"))
+        if self.account_id:
+            followed = Touchpoint.objects.filter(account_id=self.account_id, is_followed=True)
+            found &= Q(pk__in=followed.values("profile_id"))
         return found
 
     def parameters(self) -> dict[str, str]:
@@ -86,6 +169,14 @@ class Filter:
             "since": self.since.isoformat() if self.since else "",
             "ordered": words[self.has_orders],
             "stratum": str(self.stratum or ""),
+            "tier": self.tier,
+            "sales_from": _major(self.sales_from),
+            "sales_to": _major(self.sales_to),
+            "last_from": self.last_from.isoformat() if self.last_from else "",
+            "last_to": self.last_to.isoformat() if self.last_to else "",
+            "tag": str(self.tag_id or ""),
+            "channel": str(self.account_id or ""),
+            "sort": self.sort,
         }
         return {name: value for name, value in found.items() if value}
 
@@ -106,6 +197,21 @@ def in_words(asked: Filter, *, brand: str = "", store: str = "") -> str:
         parts.append(_("with orders") if asked.has_orders else _("without orders"))
     if asked.stratum:
         parts.append(_("stratum: %(stratum)s") % {"stratum": dict(Stratum.choices)[asked.stratum]})
+    if asked.tier:
+        parts.append(_("tier: %(tier)s") % {"tier": asked.tier})
+    if asked.sales_from is not None or asked.sales_to is not None:
+        parts.append(
+            _("sales: %(first)s to %(last)s")
+            % {"first": money(asked.sales_from), "last": money(asked.sales_to)}
+        )
+    if asked.last_from or asked.last_to:
+        parts.append(
+            _("last order: %(first)s to %(last)s")
+            % {"first": day(asked.last_from), "last": day(asked.last_to)}
+        )
+    if asked.tag_id:
+        found = Tag.objects.filter(pk=asked.tag_id).values_list("name", flat=True).first()
+        parts.append(_("tag: %(tag)s") % {"tag": found or "–"})
     return " · ".join(parts) or _("everybody")
 
 
@@ -138,12 +244,19 @@ class Saving:
     owners: list[tuple[str, str]]
 
 
-def saving(asked: dict[str, Any], *, visible: Visible) -> Saving | None:
-    """Return what keeps the list's cleaned filters; None where none is set or none may be kept."""
+def saving(asked: dict[str, Any], *, visible: Visible, may_add: bool) -> Saving | None:
+    """Return what keeps the list's cleaned filters; None where none is set or none may be kept.
+
+    MAY_ADD: whether the person writes segments of those whom they write for.
+    """
     found = Filter.asked(asked)
-    if not found or not (visible.writes_group or visible.write_brands):
+    if not found and not found.sort:
         return None
-    return Saving(found.parameters(), owners(visible))
+    possible = [(OWN, _("Me alone"))] if visible.viewer.grants else []
+    # A filter by channel is kept for oneself alone, and so is an order without a filter.
+    if found and found.account_id is None and may_add:
+        possible += owners(visible)
+    return Saving(found.parameters(), possible) if possible else None
 
 
 def segments_of(visible: Visible) -> list[Segment]:

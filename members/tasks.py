@@ -8,6 +8,9 @@ from members.answer_figures import count_if_stale
 from members.consents.entries import answers_record
 from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
+from members.identity.decisions import decisions_apply
+from members.identity.suggestions import refresh_if_stale as suggestions_if_stale
+from members.identity.whole import resolutions_run
 from members.imports.acts import job_run
 from members.imports.upkeep import imports_resume, uploads_purge
 from members.intake import tasks as _intake  # noqa: F401  as are these
@@ -22,7 +25,7 @@ from tenants.models import Tenant
 
 @shared_task(name="members.run_import")
 def run_import(job_id: int) -> str:
-    """Check or import a job's file, or take an import back, in the group that came with the task."""
+    """Check or import a file, or take an import back, in the group that came with the task."""
     return job_run(tenant=task_tenant(), job_id=job_id).state
 
 
@@ -30,6 +33,30 @@ def run_import(job_id: int) -> str:
 def record_answers() -> int:
     """Record the answers that wait, in the group whose schema came with the task."""
     return answers_record(tenant=task_tenant())
+
+
+@shared_task(name="members.apply_decisions")
+def apply_decisions() -> int:
+    """Apply the decisions about persons that wait, in the group whose schema came with the task."""
+    return decisions_apply(tenant=task_tenant())
+
+
+@shared_task(name="members.resolve_persons")
+def resolve_persons() -> int:
+    """Go on with the resolutions asked for, in the group whose schema came with the task."""
+    return resolutions_run(tenant=task_tenant())
+
+
+@shared_task(name="members.sweep_persons")
+def sweep_persons() -> int:
+    """Do, in every group, what no worker was told of, and look for suggestions where it is due."""
+    return in_every_group(
+        lambda tenant: (
+            decisions_apply(tenant=tenant)
+            + resolutions_run(tenant=tenant)
+            + suggestions_if_stale(tenant=tenant)
+        )
+    )
 
 
 @shared_task(name="members.sweep_answers")

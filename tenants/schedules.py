@@ -74,6 +74,10 @@ def ensure() -> None:
         defaults={"task": "members.count_answers", "interval": five_minutes, "queue": "bulk"},
     )
     PeriodicTask.objects.get_or_create(
+        name="Look after persons: decisions, resolutions, suggestions",
+        defaults={"task": "members.sweep_persons", "interval": five_minutes, "queue": "bulk"},
+    )
+    PeriodicTask.objects.get_or_create(
         name="Work out strata that are stale",
         defaults={"task": "members.sweep_strata", "interval": five_minutes, "queue": "bulk"},
     )

@@ -37,6 +37,7 @@ WRITERS = {
     "members.KeyRotation": HQ,
     "members.RetentionRule": HQ,
     "members.RevealRule": HQ,
+    "members.IdentityRule": HQ,
     "members.RightsRule": HQ,
 }
 # What only is read, and why all of the group may.
@@ -94,7 +95,7 @@ def _insert(model: type, brand_id: int) -> str:
 
 def test_a_brands_people_write_no_decision_and_nothing_of_a_sibling(cast, seeing, in_acme):
     tea, bakery = (Brand.objects.get(code=code).pk for code in ("tea", "bakery"))
-    assert len(_guarded()) == 17
+    assert len(_guarded()) == 18
     allowed = {}
     for person in ("brand_manager", "analyst", "store_manager", "group_admin"):
         with seeing(getattr(cast, person)):

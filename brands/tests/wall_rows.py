@@ -157,9 +157,23 @@ def fill(cursor: Any, places: Places) -> None:
     people = [{**row, "person_id": row["profile_id"]} for row in of_profile]
     insert(cursor, "members_objection", people)
     insert(cursor, "members_consententry", [{**row, "request_key": _key(row)} for row in keyed])
+    insert(cursor, "members_personentry", [{**row, "request_key": _key(row)} for row in keyed])
+    insert(cursor, "members_personmerge", keyed)
+    # Looked at nothing beside `brand`; what they name besides has tests of its own.
+    insert(cursor, "members_personconflict", keyed)
+    alike = [{**row, "first_id": row["id"], "second_id": row["id"] + 1} for row in keyed]
+    insert(cursor, "members_personsuggestion", alike)
     insert(cursor, "members_personrequest", [{**row, "request_key": _key(row)} for row in keyed])
     insert(cursor, "members_personrequeststep", [{**row, "request_id": row["id"]} for row in keyed])
     pairs = list(dict.fromkeys(pair for pair, _ in combinations))
+    insert(
+        cursor,
+        "members_hotmetric",
+        [
+            {"brand_id": brand, "store_id": store, "kind": f"k{number}"}
+            for number, (brand, store) in enumerate(pairs)
+        ],
+    )
     insert(
         cursor,
         "members_dailymetric",
@@ -255,6 +269,19 @@ def fill(cursor: Any, places: Places) -> None:
             for number in range(2 ** len(brands))
         ],
     )
+    for table in ("members_grouppersonentry", "members_resolutionjob"):
+        keys = {"request_key"} if table == "members_grouppersonentry" else set()
+        insert(
+            cursor,
+            table,
+            [
+                {
+                    "brand_set": brand_set(left_out(number, brands)),
+                    **{name: _key({"id": number}) for name in keys},
+                }
+                for number in range(2 ** len(brands))
+            ],
+        )
     sets = [brand_set(left_out(number, brands)) for number in range(2 ** len(brands))]
     insert(
         cursor,

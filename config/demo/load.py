@@ -21,7 +21,7 @@ from brands.modes import Mode
 from brands.selectors import effective_modes
 from brands.services import mode_change
 from brands.wall import scope
-from config.demo import GroupFiles, harbor, journey
+from config.demo import GroupFiles, big, harbor, journey
 from config.demo.logins import LOGINS, PASSWORD, Login
 from config.demo.mode_story import tell_mode_story
 from members import rollups
@@ -64,11 +64,16 @@ def is_loaded() -> bool:
     return User.objects.filter(email__in=emails).count() == len(emails)
 
 
-def load_demo(*, progress: Progress, as_is: bool = False) -> None:
-    """Load both groups and their people; goes on where an earlier load was stopped."""
+def load_demo(*, progress: Progress, as_is: bool = False, is_big: bool = False) -> None:
+    """Load both groups and their people; goes on where an earlier load was stopped.
+
+    `is_big` puts two million invented members in the place of the real group's.
+    """
     folder = settings.VAR_DIR / "demo"
     for files in (
-        _journey_files(folder / "journey", progress, as_is=as_is),
+        _big_files(folder / "journey-big", progress)
+        if is_big
+        else _journey_files(folder / "journey", progress, as_is=as_is),
         _harbor_files(folder / "harbor"),
     ):
         plan = json.loads(files.hierarchy.read_text(encoding="utf-8"))
@@ -92,6 +97,17 @@ def _journey_files(folder: Path, progress: Progress, *, as_is: bool) -> GroupFil
             folder,
             as_is=as_is,
             progress=lambda lines, total: progress("Journey: files", lines, total),
+        )
+        done.touch()
+        return files
+    return _files_in(folder)
+
+
+def _big_files(folder: Path, progress: Progress) -> GroupFiles:
+    done = folder / ".written"
+    if not done.exists():
+        files = big.write_files(
+            folder, progress=lambda rows, total: progress("Journey: files", rows, total)
         )
         done.touch()
         return files

@@ -53,7 +53,7 @@ GET api/v1/events/ | members/tests/test_wall_api_activity.py::test_the_api_shows
 GET api/v1/jobs/batches/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/jobs/batches/<uuid:batch_id>/ | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 GET api/v1/jobs/exports/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
-GET api/v1/jobs/exports/<uuid:job_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
+GET api/v1/jobs/exports/<uuid:export_id>/ | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 GET api/v1/jobs/imports/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
 GET api/v1/jobs/imports/<int:job_id>/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
 GET api/v1/orders/ | members/tests/test_wall_api_activity.py::test_the_api_shows_of_events_and_tags_what_the_table_says
@@ -79,6 +79,7 @@ brands.follow_mode_change | HERE::test_a_job_gives_nobody_its_rows
 brands.preview_mode | brands/tests/test_mode_preview.py::test_small_cells_of_brands_in_brand_max_stay_out_of_the_preview
 brands.publish_notice | none: a notice and its texts
 brands.sweep_modes | none: drafts and previews, which hold counts the wall allows
+members.apply_decisions | members/tests/test_persons.py::test_a_brand_decides_about_its_own_members_alone
 members.apply_intake | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 members.sweep_intake | members/tests/test_intake.py::test_a_line_needs_the_action_and_the_brand_of_the_token
 members.count_answers | members/tests/test_answer_figures.py::test_hq_is_told_of_an_open_brand_and_nothing_of_a_closed_one
@@ -86,6 +87,7 @@ members.expire_answers | HERE::test_a_job_gives_nobody_its_rows
 members.purge_uploads | members/tests/test_import_upkeep.py::test_an_upload_waits_a_week_for_its_columns
 members.record_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
 members.refresh_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
+members.resolve_persons | members/tests/test_persons.py::test_a_change_of_the_rules_resolves_the_group_anew
 members.resume_exports | members/tests/test_exports.py::test_a_file_in_chunks_holds_every_row_once_and_a_job_runs_once
 members.resume_imports | members/tests/test_import_upkeep.py::test_a_finished_job_is_left_alone
 members.run_export | members/tests/test_wall_api_and_exports.py::test_an_export_holds_what_the_table_says
@@ -98,6 +100,7 @@ members.run_import | members/tests/test_import_commands.py::test_the_task_refuse
 members.sweep_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
 members.sweep_exports | members/tests/test_exports.py::test_the_sweep_deletes_what_no_longer_holds_and_keeps_the_rest
 members.sweep_keys | members/tests/test_rotation.py::test_a_data_key_is_changed_in_steps_that_may_be_killed
+members.sweep_persons | members/tests/test_persons.py::test_a_brand_decides_about_its_own_members_alone
 members.sweep_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
 tenants.tasks.check_all_audits | tenants/tests/test_audit_pages.py::test_each_night_all_chains_are_checked_and_their_ends_noted
 tenants.tasks.check_audit | tenants/tests/test_audit_pages.py::test_hq_asks_for_a_check_and_reads_that_all_events_fit
@@ -112,6 +115,7 @@ demo | none: invented people
 figures | HERE::test_what_commands_print_names_no_member
 first_operator | tenants/tests/test_first_operator.py::test_a_second_operator_is_made_only_when_asked_for
 import_consents | HERE::test_what_commands_print_names_no_member
+import_file | members/tests/test_import_commands.py::test_a_file_of_any_kind_is_imported_by_its_part_and_source
 import_members | HERE::test_what_commands_print_names_no_member
 import_orders | HERE::test_what_commands_print_names_no_member
 migrate_groups | none: numbers of migrations
@@ -120,6 +124,9 @@ services | none: starts the embedded services
 verify_audit | HERE::test_what_commands_print_names_no_member
 verify_certificate | members/tests/test_rights_requests.py::test_a_certificate_holds_until_a_letter_of_it_is_changed
 verify_metrics | HERE::test_what_commands_print_names_no_member
+verify_persons | HERE::test_what_commands_print_names_no_member
+rotate_group_keys | none: prints names of groups and numbers of rows
+rotate_master_key | none: prints names of groups and numbers of rows
 """),
     "file": _rows("""
 config/catalogues.py:save | none: translations
@@ -135,6 +142,9 @@ config/serving.py:collect_static | none: the product's own pictures and styles
 members/rights/files.py:_rewrite | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members/exports/files.py:create | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
+members/imports/containers.py:_create | members/tests/test_import_preview.py::test_a_person_chooses_a_sheet_of_a_workbook_in_an_archive
+members/imports/workbooks.py:_write_rows | members/tests/test_import_preview.py::test_who_sees_no_contact_data_sees_outcomes_and_no_cells
+members/imports/rejects.py:mended_rows | members/tests/test_import_life.py::test_a_mended_file_may_have_lost_what_it_had_been_given
 members/imports/uploads.py:_create | members/tests/test_import_pages.py::test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
 members/imports/uploads.py:keep_file | members/tests/test_import_upkeep.py::test_a_file_on_another_disk_is_copied_and_stays_too
 members/imports/files.py:opened | members/tests/test_import_upkeep.py::test_rejected_rows_wait_a_month_to_be_mended
@@ -146,9 +156,11 @@ tenants/audit_checks.py:file_of | tenants/tests/test_audit_pages.py::test_the_fi
     "kept answer": _rows("""
 brands/admin/resources.py:HierarchyResource._find.find | none: units, brands and stores, for one upload
 brands/dashboard.py:kept | members/tests/test_panels.py::test_a_kept_panel_is_never_given_to_another_scope
+members/api/description.py:description | none: the API's description
 members/contacts.py:_cipher | none: ciphers by their keys
-members/keys.py:_open | none: a group's keys by its schema and its wrapped rows
 tenants/audit_chain.py:_keys | none: keys of seals
+members/keys.py:_kept | none: keys of a group by its rows, under the group's name; no member's data
+tenants/master_key.py:_provider | none: what wraps keys
 tenants/master_key.py:derived | none: derived keys
 tenants/provisioning.py:_table_ddl | none: statements that make tables
 tenants/provisioning.py:schema_ddl | none: statements that make tables
@@ -161,7 +173,10 @@ tenants/sites.py:SluiceSite.search | config/tests/test_frame.py::test_the_palett
 brands/admin/spreadsheets.py: An import of %s failed after its preview: %s | LOGS::test_an_exception_given_as_an_argument_is_named_alone
 brands/changes/follow_up.py: recompute %s of %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 brands/changes/preview.py: preview of %s in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/intake/applying.py: intake of %s: %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/rights/work.py: request %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
+members/identity/decisions.py: decision %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/exports/files.py: export %s of %s names a file that is not its own | none: a job's number and its group's name
 members/key_checks.py: the keys of %s cannot be opened; other groups go on | none: a group's name
 members/key_checks.py: the keys of %s more groups cannot be opened | none: a number of groups
@@ -192,6 +207,12 @@ brands.BusinessUnit | none: names of units
 brands.ChannelAccount | none: the group's own accounts
 brands.Generation | none: counters of changes
 brands.Guide | none: staff, who are not members
+members.GroupTag | none: words of HQ's dictionary
+members.ConsentEvidence | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
+members.ErasedIdentifier | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
+members.ImportChange | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
+members.RetentionRule | none: days, by purpose
+members.RightsRule | none: days and months
 brands.ImpactAssessment | none: HQ's document; its numbers are the preview's
 brands.ModeChange | none: decisions
 brands.ModeDraft | none: decisions to come
@@ -214,8 +235,11 @@ members.PendingRollup | HERE::test_the_app_role_reads_nothing_of_the_owners_own_
 members.PendingStratum | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.PendingTotal | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.Person | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
-members.PersonMerge | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
 members.RevealRule | none: what HQ asks of who reveals contact data
+members.PersonDecision | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.PersonDecisionSide | HERE::test_the_app_role_reads_nothing_of_the_owners_own_tables
+members.PersonUpkeep | none: an instant
+members.IdentityRule | none: what kinds of identifiers do
 members.StrataState | none: a digest and steps of tens of thousands of members
 """),
     "public table": _rows("""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -234,6 +235,7 @@ def _bring_in(page: Page, site: Site, path: Path) -> None:
     page.wait_for_url("**/columns/")
     expect(page.get_by_text("张小明")).to_be_visible()
     page.get_by_role("button", name="Import", exact=True).click()
+    page.wait_for_url(re.compile(r"/imports/\d+/$"))
     expect(page.locator(".s-badge--good")).to_be_visible(timeout=30_000)
 
 

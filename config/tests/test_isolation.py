@@ -191,6 +191,7 @@ def test_what_commands_print_names_no_member(objects, acme, tmp_path):
             ("import_consents", "acme", str(answers)),
             ("figures", "acme"),
             ("verify_metrics", "acme"),
+            ("verify_persons", "acme"),
             ("verify_audit", "acme"),
         )
     }
@@ -232,7 +233,7 @@ def test_the_app_role_reads_nothing_of_the_owners_own_tables(cast, seeing, in_ac
         for model in tenant_models()
         if not issubclass(model, Walled) and getattr(model, "app_privileges", None) == ""
     ]
-    assert {"Identity", "IdentityLink", "Person", "PersonMerge"} <= {
+    assert {"Identity", "IdentityLink", "Person", "PersonDecision"} <= {
         model.__name__ for model in owners
     }
     with seeing(cast.group_admin):

@@ -44,9 +44,11 @@ from members.models import (
     ImportJob,
     MaskedContact,
     Order,
+    OwnView,
     Person,
     PersonRequest,
     Profile,
+    Tag,
 )
 from tenants.audit import record
 from tenants.context import tenant_transaction
@@ -170,6 +172,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             GroupPersonRequest.objects.create(brand_set=brand_set([]), **asked_for)
             kept = {"pk": first_id, "name": "Kept", "has_orders": True, "made_by_name": "HQ"}
             BrandSegment.objects.create(brand=brand, **kept)
+            Tag.objects.create(pk=first_id, brand=brand, name="Kept")
             GroupSegment.objects.create(**kept)
             GroupConsentEntry.objects.create(
                 pk=first_id, what="no", profile=profile, brand_set=brand_set([])
@@ -198,6 +201,7 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             filters=contacts.seal_text(group_keys(), "{}"),
             language="en",
         )
+        view = OwnView.objects.create(grant_id=grant.pk, name="Mine", has_orders=True)
     token = ApiToken.objects.create(
         grant=grant,
         name="Till",
@@ -234,10 +238,14 @@ def _objects_of(tenant: Tenant, brand_code: str, *, first_id: int) -> Objects:
             "token_id": token.pk,
             "entry_id": first_id,
             "group_entry_id": first_id,
+            "own_view_id": view.pk,
             "person_request_id": first_id,
             "group_person_request_id": first_id,
             "group_segment_id": first_id,
             "brand_segment_id": first_id,
+            "segment": f"group-{first_id}",
+            "tag_id": first_id,
+            "batch_id": export.pk,
             "notice_id": notice.pk,
             "change_id": change.pk,
             "draft_id": asked.pk,

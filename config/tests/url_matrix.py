@@ -159,6 +159,9 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 404 404 404 404 404 405  notices/drafts/<int:notice_draft_id>/discard/
 302 404  404 404 200 200 200 200 200 200 200  hierarchy/
 302 404  404 404 404 200 200 200 200 200 200  visibility/
+302 404  404 404 404 200 200 200 200 200 200  tags/
+302 404  404 404 404 405 405 405 405 404 405  tags/new/
+302 404  404 404 404 405 405 405 405 404 405  tags/<int:tag_id>/meaning/
 302 404  404 404 404 200 200 200 200 200 200  segments/
 302 404  404 404 404 405 405 405 405 404 405  segments/new/
 302 404  404 404 404 404 404 404 404 302 302  segments/group/<int:group_segment_id>/
@@ -173,8 +176,13 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 405 405 405 405 405 405 405 405  view-as/leave/
 302 404  404 200 200 200 200 200 200 200 200  members/
 302 404  404 200 200 404 200 200 200 200 200  members/<int:profile_id>/
+302 404  404 405 405 405 405 405 405 405 405  members/views/new/
+302 404  404 404 404 404 404 302 404 404 404  members/views/<int:own_view_id>/
 302 404  404 405 405 405 405 405 405 404 405  members/<int:profile_id>/contact/
 302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/consents/
+302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/person/
+302 404  404 404 404 200 200 200 200 404 200  persons/
+302 404  404 404 404 404 404 404 404 200 200  persons/rules/
 302 404  404 404 404 404 404 404 404 404 200  contact-data/
 302 404  404 404 404 404 200 200 200 404 200  members/<int:profile_id>/rights/
 302 404  404 404 404 200 200 200 200 404 200  rights/
@@ -226,7 +234,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/imports/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/imports/<int:job_id>/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/
-401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/<uuid:job_id>/
+401 401  401 401 401 401 401 401 401 401 401  api/v1/jobs/exports/<uuid:export_id>/
 200 200  200 200 200 200 200 200 200 200 200  api/v1/schema/
 200 200  200 200 200 200 200 200 200 200 200  api/v1/docs/
 401 401  401 401 401 401 401 401 401 401 401  api/v1/consents/
@@ -330,6 +338,10 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"reason": "Test"},
         "302 404 404 200 200 404 404 200 200 404 404",
     ),
+    ("group", "members/views/new/"): (
+        {"name": "Mine", "ordered": "yes"},
+        "302 404 404 302 302 302 302 302 302 302 302",
+    ),
     ("group", "contact-data/"): (
         {"act": "rule"},
         "302 404 404 404 404 404 404 404 404 404 302",
@@ -386,6 +398,14 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {},
         "302 404 404 404 404 404 404 404 404 404 302",
     ),
+    ("group", "tags/new/"): (
+        {"name": "Test"},
+        "302 404 404 404 404 404 404 404 404 404 302",
+    ),
+    ("group", "tags/<int:tag_id>/meaning/"): (
+        {"means": ""},
+        "302 404 404 404 404 404 302 302 302 404 404",
+    ),
     ("group", "segments/new/"): (
         {"name": "Test", "owner": "group", "ordered": "yes"},
         "302 404 404 404 404 404 404 404 404 404 302",
@@ -398,6 +418,12 @@ POSTS: dict[tuple[str, str], tuple[dict[str, str], str]] = {
         {"act": "rename", "name": "Test"},
         "302 404 404 404 404 404 302 302 302 404 404",
     ),
+    ("group", "members/<int:profile_id>/person/"): (
+        {},
+        "302 404 404 404 404 404 302 302 302 404 302",
+    ),
+    ("group", "persons/"): ({}, "302 404 404 404 404 302 302 302 302 404 302"),
+    ("group", "persons/rules/"): ({}, "302 404 404 404 404 404 404 404 404 404 422"),
     ("group", "strata/"): (
         {"rule": "group"},
         "302 404 404 404 404 422 422 422 422 422 422",

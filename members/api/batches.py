@@ -44,7 +44,7 @@ class LinesParser(BaseParser):
 
     media_type = "application/x-ndjson"
 
-    def parse(
+    def parse(  # type: ignore[override]
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None
     ) -> bytes:
         """Return the body unpacked; raises Refusal where it is too large, or no gzip."""
@@ -115,7 +115,7 @@ class BatchView(GroupView):
             raise PermissionDenied(
                 _("The token may hand nothing in: it was made for none of the actions that write.")
             )
-        data = request.data
+        data: Any = request.data
         try:
             taken = batch_take(
                 visible=self.visible,

@@ -154,9 +154,9 @@ class ExportView(ExportsView):
     """Show an export."""
 
     @described("Show an export", shapes.EXPORT, refusals=(404,), needs=_JOBS)
-    def get(self, request: Request, job_id: UUID) -> Response:  # type: ignore[override]
+    def get(self, request: Request, export_id: UUID) -> Response:
         """Return how an export stands."""
-        return Response(_export(get_object_or_404(self._own(), pk=job_id)))
+        return Response(_export(get_object_or_404(self._own(), pk=export_id)))
 
 
 def _export(job: ExportJob) -> Body:

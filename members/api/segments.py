@@ -13,8 +13,8 @@ from members.api import shapes
 from members.api.serializers import PageQuery
 from members.api.shapes import described
 from members.api.views import Body, GroupView, member_body
-from members.models import Profile
-from members.segments import BRAND, Filter, Shown, seen_as, segments_of, shown
+from members.models import BrandSegment, Profile
+from members.segments import BRAND, GROUP, Filter, Shown, seen_as, segments_of, shown
 from tenants.models import TokenAction
 
 _SEGMENTS = TokenAction.READ_SEGMENTS
@@ -46,7 +46,11 @@ class SegmentsView(GroupView):
                 {
                     "id": _name(one),
                     "name": one.segment.name,
-                    "owner": brands[one.segment.brand_id] if one.sort == BRAND else "group",
+                    "owner": (
+                        brands[one.segment.brand_id]
+                        if isinstance(one.segment, BrandSegment)
+                        else "group"
+                    ),
                     "words": one.words,
                     "rules": _rules(asked, brands, stores),
                     "is_open": one.is_open,
@@ -72,7 +76,7 @@ class SegmentMembersView(GroupView):
         """Return a page of a segment's members, looked up now, through the wall."""
         visible = self.visible
         for one in segments_of(visible):
-            if segment == f"{BRAND if hasattr(one, 'brand_id') else 'group'}-{one.pk}":
+            if segment == f"{BRAND if isinstance(one, BrandSegment) else GROUP}-{one.pk}":
                 rows = Profile.objects.filter(seen_as(one, visible).condition)
                 rows = rows.select_related("brand", "store")
                 taken, following = self.page(rows, self.asked(PageQuery))

@@ -106,7 +106,7 @@ def described(
     )
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):
     """Describe tokens."""
 
     target_class = "tenants.api.TokenAuthentication"

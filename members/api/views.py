@@ -23,7 +23,7 @@ from members.api.serializers import MemberQuery, PageQuery, StrictSerializer
 from members.api.shapes import described
 from members.models import MaskedContact, Order, OrderLine, Profile
 from tenants.api import ANY_TOKEN
-from tenants.models import ApiToken, TokenAction
+from tenants.models import ApiToken, TokenAction, User
 
 Row = TypeVar("Row", bound=Any)
 Body = dict[str, Any]
@@ -245,7 +245,7 @@ class MemberView(GroupView):
         profile = self.profile(profile_id)
         contact = selectors.contact_fields(profile)
         if contact is not None:
-            reveal.program_read(profile_ids=[profile.pk], acting_user=request.user)
+            reveal.program_read(profile_ids=[profile.pk], acting_user=cast(User, request.user))
             contact["is_generated"] = bool(contact.get("is_generated"))  # type: ignore[assignment]
         masked = selectors.masked_contacts([profile.pk]).get(profile.pk)
         kinds = (Kind.PROFILE, Kind.CONTACT, Kind.MASKED, Kind.ACTIVITY)

@@ -25,6 +25,7 @@ from members.consents import ledger
 from members.consents.ledger import AnswerRefused, answer_problem
 from members.contacts import identity_key, normalise_code, normalise_email, normalise_phone
 from members.identity import hot_profiles
+from members.identity.spaces import Spaces, SpaceUnknown
 from members.keys import group_keys
 from members.models import (
     ConsentEntry,
@@ -113,15 +114,16 @@ def answer_enter(
                 _("“%(text)s” is no phone, card, e-mail or unionid. Nothing was recorded.")
                 % {"text": text[:40]}
             ) from error
-        fields["identity_kind"] = kind
-        fields["identity_key"] = identity_key(group_keys(), kind, text)
+        identity = kind, text
     request_key = request_key or uuid.uuid4()
     entry: Entry
     try:
         if to_group:
+            fields |= _keyed(identity, None)
             entry = _enter_for_group(visible, request_key, fields)
         else:
             place = _own_place(visible, profile, brand_id)
+            fields |= _keyed(identity, place[0])
             entry, _is_new = ConsentEntry.objects.get_or_create(
                 request_key=request_key,
                 brand_id=place[0],
@@ -156,6 +158,26 @@ def _normalised(kind: str, text: str) -> str:
     if kind not in Identity.Kind.values or not code:
         raise ValueError("no identifier")
     return code
+
+
+def _keyed(identity: tuple[str, str] | None, brand_id: int | None) -> dict[str, Any]:
+    """Return the fields of an entry that name a member by an identifier, of a brand's or anyone's.
+
+    Raises AnswerRefused where it is not known in which account it counts.
+    """
+    if identity is None:
+        return {}
+    kind, text = identity
+    space = ""
+    if kind not in (Identity.Kind.PHONE, Identity.Kind.EMAIL):
+        spaces = Spaces.now()
+        try:
+            is_group = brand_id is None
+            space = spaces.of_group(kind) if is_group else spaces.of_brand(kind, brand_id or 0)
+        except SpaceUnknown as unknown:
+            raise AnswerRefused(f"{unknown} {_('Nothing was recorded.')}") from unknown
+    key = identity_key(group_keys(), kind, text, space)
+    return {"identity_kind": kind, "identity_key": key}
 
 
 def _enter_for_group(
@@ -426,7 +448,8 @@ def _profiles_with(entry: Entry) -> list[int]:
         links = links.filter(profile__brand_id=entry.brand_id)
     for brand_id, profile_id in links.values_list("profile__brand_id", "profile_id"):
         by_brand[brand_id].append(profile_id)
-    named = [found for found in by_brand.values() if len(found) <= hot_profiles()]
+    most = hot_profiles(entry.identity_kind)
+    named = [found for found in by_brand.values() if len(found) <= most]
     if isinstance(entry, ConsentEntry) and len(named) < len(by_brand):
         raise AnswerRefused(
             _(

@@ -80,9 +80,11 @@ _INTRICATE = """
         UNION ALL
         SELECT k.person_id, NULL,
             CASE WHEN NOT c.is_by_guardian THEN (c.answered_at AT TIME ZONE %(zone)s)::date END,
-            -- One that is closed may have been so by an answer of whom it was parted from.
-            NOT c.is_given OR c.is_to_group OR c.expires_at IS NOT NULL OR k.notice_id IS NULL
-        FROM kin k JOIN members_consent c ON c.profile_id = k.profile_id
+            -- One that is closed, or open by another notice than its own, may have been so by an
+            -- answer of whom it was parted from.
+            NOT c.is_given OR c.is_to_group OR c.expires_at IS NOT NULL
+                OR k.notice_id IS DISTINCT FROM c.answered_notice_id
+        FROM kin k LEFT JOIN members_consent c ON c.profile_id = k.profile_id
         UNION ALL
         SELECT COALESCE(a.person_id, p.person_id), i.minor_until,
             CASE WHEN i.is_given AND NOT i.is_by_guardian

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from brands.formatting import money
 from brands.models import Store
 from members import contacts
+from members.identity.keyed import Keyed
 from members.imports import cells
 from members.imports.columns import Columns, unknown_member
 from members.imports.rules import Rules
@@ -234,7 +235,7 @@ _KEYED = {
 def _consents(seen: Seen) -> list[Found]:
     """Say which rows name a member; what an answer opens is decided when it is recorded."""
     known = seen.profiles()
-    keys = group_keys()
+    keyed = Keyed(group_keys())
     found = []
     for line, row in seen.rows():
         name = next((n for n in ("member_no", *_KEYED) if row[n]), "member_no")
@@ -246,7 +247,7 @@ def _consents(seen: Seen) -> list[Found]:
         else:
             kind, column, normalise = _KEYED[name]
             try:
-                key = contacts.identity_key(keys, kind, normalise(row[name]))
+                key = keyed.key(kind, normalise(row[name]), seen.job.brand_id)
             except ValueError:
                 key = b""
             held = Contact.objects.filter(brand=seen.job.brand_id, **{column: key})

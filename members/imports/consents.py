@@ -16,6 +16,7 @@ from brands.services import answers_bump
 from members import contacts, locks
 from members.contacts import identity_key
 from members.identity import hot_profiles
+from members.identity.spaces import Spaces, SpaceUnknown
 from members.imports import cells
 from members.imports.answers import (
     WITHDRAWN_WORDS,
@@ -26,7 +27,7 @@ from members.imports.answers import (
 from members.imports.columns import Columns, Counts, read_columns, unknown_member
 from members.imports.files import BadRow, Chunk
 from members.keys import group_keys
-from members.models import Identity, ImportJob
+from members.models import IdentityKind, ImportJob
 from members.notices import refresh_notices
 from members.staging import copy_into, stage
 from members.stratify import stratify_persons
@@ -35,10 +36,10 @@ from tenants.models import Tenant
 # What names the member, the surest first.
 _NAMING = {
     "member_no": None,
-    "unionid": Identity.Kind.UNIONID,
-    "card_no": Identity.Kind.CARD,
-    "phone": Identity.Kind.PHONE,
-    "email": Identity.Kind.EMAIL,
+    "unionid": IdentityKind.UNIONID,
+    "card_no": IdentityKind.CARD,
+    "phone": IdentityKind.PHONE,
+    "email": IdentityKind.EMAIL,
 }
 _ANSWERS = {
     **dict.fromkeys(("yes", "y", "true", "1", "given", "agreed", "是", "同意"), "t"),
@@ -72,6 +73,7 @@ class ConsentChunks:
         self.brand_id = job.brand_id
         self.zone = zone
         self.keys = group_keys()
+        self.spaces = Spaces.now()
         self.columns = columns
         self.headings = job.mapping
         self.notices, self.ended = answerable_notices()
@@ -134,18 +136,23 @@ class ConsentChunks:
                 reasons[place] = [problem]
         read.reject(reasons)
 
-    def _key(self, kind: Identity.Kind, text: str) -> bytes:
+    def _key(self, kind: IdentityKind, text: str) -> bytes:
         try:
-            if kind is Identity.Kind.PHONE:
+            if kind is IdentityKind.PHONE:
                 text = contacts.normalise_phone(text)
-            elif kind is Identity.Kind.EMAIL:
+            elif kind is IdentityKind.EMAIL:
                 text = contacts.normalise_email(text)
             else:
                 text = contacts.normalise_code(text)
         except ValueError:
             # No member is found by what is no number.
             return b""
-        return identity_key(self.keys, kind, text)
+        try:
+            space = self.spaces.of_brand(kind, self.brand_id)
+        except SpaceUnknown:
+            # Nor by what could be one of several accounts'.
+            return b""
+        return identity_key(self.keys, kind, text, space)
 
     def _members(self, cursor: CursorWrapper, numbers: set[str]) -> dict[tuple[str, str], Found]:
         cursor.execute(
@@ -178,7 +185,7 @@ class ConsentChunks:
                 WHERE i.kind = %s AND i.key = ANY(%s) GROUP BY i.key
                 """,
                 # Of siblings' members with the number this brand is told nothing.
-                [hot_profiles(), self.brand_id, value, list(names)],
+                [hot_profiles(value), self.brand_id, value, list(names)],
             )
             for key, is_hot, pk, holders, minor in cursor.fetchall():
                 for name in names[bytes(key)]:

@@ -4,93 +4,111 @@ from __future__ import annotations
 
 from django.db.backends.utils import CursorWrapper
 
-from members import identity
 from members.staging import stage_query
 
+# What a row's contact data brings; a row that brings any says all of them.
+_OF_CONTACT = ("phone", "unionid", "card", "email")
+_NAMED = """
+    UNION ALL SELECT profile_id, kind, space, key FROM named_identity WHERE key IS NOT NULL
+"""
+_NAMED_SPACE = """EXISTS (
+    SELECT FROM named_identity n
+    WHERE n.profile_id = l.profile_id AND n.kind = i.kind AND n.space = i.space
+)"""
 
-def write_identities(cursor: CursorWrapper, brand_id: int, *, has_known: bool = True) -> None:
-    """Write identities and links, and note what resolution must look at."""
+
+def write_identities(
+    cursor: CursorWrapper,
+    brand_id: int,
+    *,
+    card_space: str,
+    has_known: bool = True,
+    has_named: bool = False,
+) -> None:
+    """Write identities and links of the staged rows, and note what resolution must look at.
+
+    That is not what is new and has one profile: it joins nobody.
+
+    CARD_SPACE says where the brand's cards count. What came through an account of a platform
+    stands in named_identity (members.imports.accounts): of its kind and space it is all that the
+    profile carries, a null key for nothing.
+    """
     cursor.execute(
         "INSERT INTO arriving_profile "
         "SELECT profile_id, person_id, %s FROM incoming_member WHERE is_new",
         [brand_id],
     )
+    # Each identity once, known or new, with the profiles that carry it now.
     stage_query(
         cursor,
         "incoming_identity",
-        """
-        SELECT i.profile_id, i.person_id, k.kind::varchar AS kind, k.key
-        FROM incoming_member i
-        CROSS JOIN LATERAL (VALUES ('phone', i.phone_key), ('unionid', i.unionid_key),
-            ('card', i.card_key), ('email', i.email_key)) AS k(kind, key)
-        WHERE i.has_contact AND k.key IS NOT NULL
-        """,
-    )
-    # Known ones with the person they point to; the others get their numbers here.
-    stage_query(
-        cursor,
-        "arriving_identity",
-        """
+        f"""
         SELECT COALESCE(i.id, nextval(
                 (SELECT pg_get_serial_sequence('members_identity', 'id'))::regclass
-            )) AS identity_id, n.kind, n.key, n.person_id,
-            i.person_id AS known_person_id, COALESCE(i.is_hot, false) AS is_hot
+            )) AS identity_id, i.id IS NULL AS is_new, n.kind, n.space, n.key, n.profiles
         FROM (
-            SELECT kind, key, min(person_id) AS person_id FROM incoming_identity GROUP BY kind, key
+            SELECT kind, min(space) AS space, key, array_agg(profile_id) AS profiles
+            FROM (
+                SELECT i.profile_id, k.kind::varchar, k.space::varchar, k.key
+                FROM incoming_member i
+                CROSS JOIN LATERAL (VALUES ('phone', '', i.phone_key),
+                    ('unionid', i.unionid_space, i.unionid_key), ('card', %s, i.card_key),
+                    ('email', '', i.email_key)) AS k(kind, space, key)
+                WHERE i.has_contact AND k.key IS NOT NULL {_NAMED if has_named else ""}
+            ) AS carried GROUP BY kind, key
         ) AS n
         LEFT JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
-        """,
+        """,  # noqa: S608 - a constant of the code
+        [card_space],
     )
-    stage_query(
-        cursor,
-        "arriving_link",
-        """
-        SELECT n.profile_id, n.person_id, i.identity_id
-        FROM incoming_identity n JOIN arriving_identity i USING (kind, key)
-        """,
-    )
-    identity.join_arriving(cursor)
     cursor.execute(
-        """
-        INSERT INTO members_identity (id, kind, key, person_id, is_hot)
-        SELECT n.identity_id, n.kind, n.key, COALESCE(l.label, n.person_id, (
-            SELECT p.person_id FROM arriving_link a JOIN members_profile p ON p.id = a.profile_id
-            WHERE a.identity_id = n.identity_id LIMIT 1
-        )), false
-        FROM arriving_identity n LEFT JOIN person_label l USING (person_id)
-        WHERE n.known_person_id IS NULL
-        """
+        "INSERT INTO members_identity (id, kind, space, key, is_hot) "
+        "SELECT identity_id, kind, space, key, false FROM incoming_identity WHERE is_new"
     )
-    if not has_known:
-        cursor.execute(
-            "INSERT INTO members_identitylink (profile_id, identity_id) "
-            "SELECT profile_id, identity_id FROM arriving_link"
-        )
+    if has_known:
+        _change_links(cursor, has_named=has_named)
         return
     cursor.execute(
-        """
-        WITH added AS (
+        "INSERT INTO members_identitylink (profile_id, identity_id) "
+        "SELECT unnest(profiles), identity_id FROM incoming_identity"
+    )
+    cursor.execute(
+        "INSERT INTO touched_identity SELECT identity_id FROM incoming_identity "
+        "WHERE NOT is_new OR cardinality(profiles) > 1"
+    )
+
+
+def _change_links(cursor: CursorWrapper, *, has_named: bool) -> None:
+    """Add the links that profiles have now and remove those that known ones have no more."""
+    cursor.execute(
+        f"""
+        WITH carried AS MATERIALIZED (
+            SELECT unnest(profiles) AS profile_id, identity_id FROM incoming_identity
+        ), added AS (
             INSERT INTO members_identitylink (profile_id, identity_id)
-            SELECT profile_id, identity_id FROM arriving_link
+            SELECT profile_id, identity_id FROM carried
             ON CONFLICT DO NOTHING
             RETURNING profile_id, identity_id
         ), removed AS (
             DELETE FROM members_identitylink l USING members_identity i, incoming_member m
-            WHERE i.id = l.identity_id AND l.profile_id = m.profile_id
-                AND m.has_contact AND NOT m.is_new
+            WHERE i.id = l.identity_id AND l.profile_id = m.profile_id AND NOT m.is_new
+                AND (m.has_contact AND i.kind = ANY(%s)
+                    {"OR " + _NAMED_SPACE if has_named else ""})
                 AND NOT EXISTS (
-                    SELECT 1 FROM incoming_identity n
-                    WHERE n.profile_id = l.profile_id AND n.kind = i.kind AND n.key = i.key
+                    SELECT FROM carried c
+                    WHERE c.profile_id = l.profile_id AND c.identity_id = l.identity_id
                 )
             RETURNING l.profile_id, l.identity_id
         ), both_ways AS (
-            SELECT a.* FROM added a JOIN members_profile p ON p.id = a.profile_id
-            UNION ALL SELECT * FROM removed
+            SELECT * FROM added UNION ALL SELECT * FROM removed
         ), profiles AS (
             INSERT INTO touched_profile SELECT DISTINCT profile_id FROM both_ways
         )
-        INSERT INTO touched_identity SELECT DISTINCT identity_id FROM both_ways
-        """
+        INSERT INTO touched_identity
+        SELECT identity_id FROM both_ways
+        EXCEPT SELECT identity_id FROM incoming_identity WHERE is_new AND cardinality(profiles) = 1
+        """,  # noqa: S608 - constants of the code
+        [list(_OF_CONTACT)],
     )
 
 
@@ -100,9 +118,10 @@ def write_contacts(cursor: CursorWrapper, key_version: int, *, has_known: bool =
         f"""
         INSERT INTO members_contact (profile_id, brand_id, store_id, notice_id, sealed,
             key_version, fingerprint, phone_key, email_key, card_key, unionid_key,
-            is_generated, minor_until)
+            likeness, is_generated, minor_until)
         SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.sealed, %s, i.fingerprint,
-            i.phone_key, i.email_key, i.card_key, i.unionid_key, i.is_generated, i.minor_until
+            i.phone_key, i.email_key, i.card_key, i.unionid_key, i.likeness, i.is_generated,
+            i.minor_until
         FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
         WHERE i.has_contact
         {_OVER_CONTACT if has_known else ""}
@@ -131,7 +150,7 @@ _OVER_CONTACT = """
         key_version = excluded.key_version, fingerprint = excluded.fingerprint,
         phone_key = excluded.phone_key, email_key = excluded.email_key,
         card_key = excluded.card_key, unionid_key = excluded.unionid_key,
-        is_generated = excluded.is_generated,
+        likeness = excluded.likeness, is_generated = excluded.is_generated,
         minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
 """
 _OVER_MASKED = """

@@ -295,7 +295,7 @@ def _damaged() -> str:
     )
 
 
-def _copy(source: IO[bytes], target: Path, packed_bytes: int) -> None:
+def _copy(source: IO[bytes] | gzip.GzipFile, target: Path, packed_bytes: int) -> None:
     """Write a stream to a new file that this account alone may read, and stop at the limits."""
     written = 0
     with _create(target) as file:
@@ -364,7 +364,8 @@ def _listed_sheets(packed: zipfile.ZipFile) -> tuple[list[Part], list[Part]]:
         for link in _xml(packed, names["xl/_rels/workbook.xml.rels"])
         if link.get("Type", "").endswith("/worksheet")
     }
-    shown, hidden = [], []
+    shown: list[Part] = []
+    hidden: list[Part] = []
     for sheet in _xml(packed, names["xl/workbook.xml"]).iter():
         if sheet.tag not in {f"{_MAIN}sheet", f"{_STRICT}sheet"}:
             continue

@@ -64,6 +64,18 @@ MEMBER_FIELDS = (
         "unionid union_id wechat_unionid wx_unionid weixin_unionid 微信unionid 客户unionid "
         "用户unionid 开放平台unionid",
     ),
+    Field("openid", gettext_lazy("WeChat openid"), "openid open_id wechat_openid 微信openid"),
+    Field(
+        "external_userid",
+        gettext_lazy("WeCom external_userid"),
+        "external_userid external_user_id wecom_id 企微外部联系人id 外部联系人id",
+    ),
+    Field("douyin", gettext_lazy("Douyin open_id"), "douyin douyin_open_id 抖音openid 抖音号"),
+    Field(
+        "account",
+        gettext_lazy("Channel account"),
+        "account channel_account appid app_id corp_id corpid 渠道账号 企业id",
+    ),
     Field(
         "card_no",
         gettext_lazy("Card number"),

@@ -7,7 +7,6 @@ whoever writes them can tell whether that still holds.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -18,12 +17,17 @@ from django.db.backends.utils import CursorWrapper
 
 from members import contacts
 from members.consents.ledger import fourteenth_birthday
+from members.contacts import key_start
+from members.identity.keyed import Keyed
+from members.identity.likeness import likeness_text
 from members.imports import cells, rules
+from members.imports.accounts import AccountCells
 from members.imports.columns import Columns
 from members.imports.files import BadRow
-from members.keys import GroupKeys
+from members.models import IdentityKind
 
-CONTACT = ("name", "phone", "email", "unionid", "card_no", "birthday")
+# The account is where the unionid counts, and kept with it.
+CONTACT = ("name", "phone", "email", "unionid", "card_no", "birthday", "account")
 MOST_POINTS = 10**12
 # Columns of members_profile that files fill.
 PROFILE = ("gender", "store_id", "registered_on", "tier", "points")
@@ -33,8 +37,9 @@ COPIED = (
     "n integer, known_id bigint, member_no varchar, gender varchar, "
     "store_id bigint, registered_on date, tier varchar, points bigint, has_contact boolean, "
     "name varchar, phone varchar, email varchar, fingerprint bytea, sealed bytea, "
-    "phone_key bytea, unionid_key bytea, card_key bytea, email_key bytea, is_generated boolean, "
-    "minor_until date, answered_notice_id bigint, is_given boolean, answered_at timestamptz, "
+    "phone_key bytea, unionid_key bytea, card_key bytea, email_key bytea, unionid_space varchar, "
+    "likeness bytea, is_generated boolean, minor_until date, answered_notice_id bigint, "
+    "is_given boolean, answered_at timestamptz, "
     f"is_by_guardian boolean, channel varchar, evidence varchar, {rules.STAGED}"
 )
 COPIED_NAMES = ", ".join(column.split()[0] for column in COPIED.split(", "))
@@ -45,7 +50,7 @@ _SEEN = (
 )
 _NO_ANSWER = "\t".join((cells.NULL,) * 6)
 # The contact columns of a row that says what the database holds already.
-_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 11))
+_SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 13))
 # What JSON escapes; nothing else is looked at by its encoder.
 _SPECIAL = re.compile(r'[\x00-\x1f\\"]')
 
@@ -73,6 +78,8 @@ class Prepared:
     # The very rows that it was prepared of.
     rows: list[list[str]]
     text: str = ""
+    # What they carry in accounts of platforms, for `accounts.stage_named`.
+    named: str = ""
     # Of the rows to write: their numbers, those of new members, those with contact data.
     numbers: set[str] = field(default_factory=set)
     # Known members among them, with what their rows were compared with.
@@ -86,25 +93,6 @@ class Prepared:
     # Whom the brand had erased by then.
     erased: tuple[object, ...] = ()
     bad: list[BadRow] = field(default_factory=list)
-
-
-class Keyed:
-    """Give the keys of identifiers and the fingerprints of contacts, as members.contacts does.
-
-    HMAC's inner and outer hash begin with the key alone; they begin once here and are copied.
-    """
-
-    def __init__(self, keys: GroupKeys) -> None:
-        padded = keys.index.ljust(64, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
-
-    def of(self, text: str) -> bytes:
-        """Return the first 16 bytes of a text's HMAC-SHA-256 under the group's index key."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text.encode())
-        outer.update(inner.digest())
-        return outer.digest()[:16]
 
 
 def known_members(
@@ -188,14 +176,19 @@ class Rows:
     """Write the rows of one brand's files as COPY's text, by the rules of their import."""
 
     def __init__(
-        self, keys: GroupKeys, its_rules: rules.Rules, columns: Mapping[str, int], *, keeps: bool
+        self, keyed: Keyed, its_rules: rules.Rules, columns: Mapping[str, int], brand_id: int
     ) -> None:
-        self.keys = keys
+        self.keys = keyed.keys
+        self.accounts = AccountCells(brand_id, keyed, set(columns))
         self.rules = its_rules
         self.columns = columns
         # Contact fields without a column keep what they hold, and all do where the rules say so.
-        self.keeps_contact = keeps
-        self._keyed = Keyed(keys)
+        self.keeps_contact = its_rules.keeps or not set(CONTACT) - {"account"} <= set(columns)
+        self._digest = keyed.digest
+        self._starts = {
+            kind: key_start(kind, keyed.space(kind, brand_id))
+            for kind in (IdentityKind.PHONE, IdentityKind.CARD, IdentityKind.EMAIL)
+        }
         self._by_rank = its_rules.wins == rules.PRIORITY
         self._places = [place for place, name in enumerate(PROFILE) if name in columns]
 
@@ -208,24 +201,31 @@ class Rows:
     ) -> None:
         """Add the rows that are new or differ to PREPARED, and count the others."""
         lines: list[str] = []
+        named: list[str] = []
         new = 0
+        accounts = self.accounts
+        platform_cells = list(zip(*(read[name] for name in accounts.named), strict=True))
         seal = contacts.seal_text
         names = ("member_no", *CONTACT, *PROFILE, "consent", "consented_on", "guardian")
         more = ("consent_channel", "consent_evidence", "generated", "as_of")
-        for number, name, phone, email, unionid, card, birthday, *rest in zip(
-            *(read[column] for column in (*names, *more)), strict=True
-        ):
+        rows = zip(*(read[column] for column in (*names, *more)), strict=True)
+        for at, (number, name, phone, email, unionid, card, birthday, *rest) in enumerate(rows):
+            account, *rest = rest
             gender, store, registered, tier, points, consent, consented, *rest = rest
             guardian, channel, evidence, generated, as_of = rest
             before = known.get(number)
             loses = before is not None and self._loses(as_of, before)
             if before is not None and (self.keeps_contact or loses):
                 contact = self._merged(
-                    (name, phone, email, unionid, card, birthday), generated, before, loses=loses
+                    (name, phone, email, unionid, card, birthday, account),
+                    *(generated, before),
+                    loses=loses,
                 )
             else:
                 # What `contacts.seal` would seal, its keys in order.
                 parts = []
+                if unionid and account:
+                    parts.append(f'"account":{_quoted(account)}')
                 if birthday and birthday != cells.NULL:
                     parts.append(f'"birthday":"{birthday}"')
                 if card:
@@ -239,12 +239,12 @@ class Rows:
                 if unionid:
                     parts.append(f'"unionid":{_quoted(unionid)}')
                 text = f"{{{','.join(parts)}}}"
-                fingerprint = self._keyed.of(f"contact:{generated}{text}")
+                fingerprint = self._digest(f"contact:{generated}{text}")
                 if before is not None and before.fingerprint == fingerprint:
                     contact = _SAME_CONTACT
                 else:
                     contact = self._text(
-                        *(name, phone, email, unionid, card, birthday, generated),
+                        *(name, phone, email, unionid, card, birthday, account, generated),
                         fingerprint,
                         seal(self.keys, text),
                     )
@@ -253,8 +253,10 @@ class Rows:
                 start = f"{new}\t{cells.NULL}"
             else:
                 said = (gender, store, registered, tier, points)
-                if contact is _SAME_CONTACT and self._is_same(
-                    before, said, consent, consented, as_of, answers, loses=loses
+                if (
+                    contact is _SAME_CONTACT
+                    and not platform_cells
+                    and self._is_same(before, said, consent, consented, as_of, answers, loses=loses)
                 ):
                     prepared.left_out.add(number)
                     continue
@@ -271,6 +273,10 @@ class Rows:
                     f"{cells.NULL if is_no else consent}\t{'f' if is_no else 't'}\t{consented}\t"
                     f"{guardian}\t{channel or 'import'}\t{evidence}"
                 )
+            if platform_cells:
+                named += [
+                    f"{start}\t{one}" for one in accounts.carried(account, platform_cells[at])
+                ]
             prepared.numbers.add(number)
             lines.append(
                 f"{start}\t{number}\t{gender}\t{store}\t{registered}\t{tier}\t{points}\t{contact}\t"
@@ -278,6 +284,7 @@ class Rows:
             )
         prepared.new = new
         prepared.text = "".join(lines)
+        prepared.named = "".join(named)
 
     def _loses(self, as_of: str, before: Known) -> bool:
         own = None if as_of == cells.NULL else instant_of(as_of)
@@ -325,15 +332,14 @@ class Rows:
                 fields = self.rules.merged(fields, kept, columns=self.columns, loses=loses)
             if "generated" not in self.columns or loses:
                 generated = "t" if before.is_generated else "f"
+        if "unionid" not in fields:
+            fields.pop("account", None)
         text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-        fingerprint = self._keyed.of(f"contact:{generated}{text}")
+        fingerprint = self._digest(f"contact:{generated}{text}")
         if before.fingerprint == fingerprint:
             return _SAME_CONTACT
         sealed = contacts.seal_text(self.keys, text)
-        name, phone, email, unionid, card, birthday = (fields.get(one, "") for one in CONTACT)
-        return self._text(
-            *(name, phone, email, unionid, card, birthday, generated), fingerprint, sealed
-        )
+        return self._text(*(fields.get(one, "") for one in CONTACT), generated, fingerprint, sealed)
 
     def _text(
         self,
@@ -343,21 +349,29 @@ class Rows:
         unionid: str,
         card: str,
         birthday: str,
+        account: str,
         generated: str,
         fingerprint: bytes,
         sealed: bytes,
     ) -> str:
         """Return the contact columns: masks, sealed blob, keys, day of the 14th birthday."""
-        key, null = self._keyed.of, cells.NULL
-        minor = str(minor_until(birthday)) if birthday and birthday != null else null
+        key, starts, null = self._digest, self._starts, cells.NULL
+        minor = alike = unionid_key = null
+        if birthday and birthday != null:
+            minor = str(minor_until(birthday))
+            if name:
+                alike = _bytes(key(likeness_text(name, birthday)))
+        space = ""
+        if unionid:
+            space = self.accounts.unionid_space(account)
+            unionid_key = _bytes(key(key_start("unionid", space) + unionid))
         return (
             f"t\t{cells.escape(contacts.mask_name(name))}\t"
             f"{contacts.mask_phone(phone) if phone else ''}\t"
             f"{cells.escape(contacts.mask_email(email)[:120]) if email else ''}\t"
             f"\\\\x{fingerprint.hex()}\t\\\\x{sealed.hex()}\t"
-            f"{_bytes(key(f'phone:{phone}')) if phone else null}\t"
-            f"{_bytes(key(f'unionid:{unionid}')) if unionid else null}\t"
-            f"{_bytes(key(f'card:{card}')) if card else null}\t"
-            f"{_bytes(key(f'email:{email}')) if email else null}\t"
-            f"{generated}\t{minor}"
+            f"{_bytes(key(starts[IdentityKind.PHONE] + phone)) if phone else null}\t{unionid_key}\t"
+            f"{_bytes(key(starts[IdentityKind.CARD] + card)) if card else null}\t"
+            f"{_bytes(key(starts[IdentityKind.EMAIL] + email)) if email else null}\t"
+            f"{cells.escape(space)}\t{alike}\t{generated}\t{minor}"
         )

@@ -18,7 +18,9 @@ from brands.models import Store
 from brands.services import answers_bump
 from members import identity, locks
 from members.exports.tasks import sweep_enqueue
+from members.identity.keyed import Keyed
 from members.imports import cells, images, rules
+from members.imports.accounts import stage_named
 from members.imports.answers import (
     WITHDRAWN_WORDS,
     answerable_notices,
@@ -33,7 +35,6 @@ from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.files import BadRow, Chunk
 from members.imports.member_cells import GENDERS, YES_NO, read_email, read_identifier, read_phone
 from members.imports.member_rows import (
-    CONTACT,
     COPIED,
     COPIED_NAMES,
     MOST_POINTS,
@@ -95,6 +96,10 @@ class MemberChunks:
             "phone": once(read_phone),
             "email": once(read_email),
             "unionid": once(read_identifier),
+            "openid": once(read_identifier),
+            "external_userid": once(read_identifier),
+            "douyin": once(read_identifier),
+            "account": read(read_identifier),
             "card_no": once(read_identifier),
             "birthday": read(cells.read_day(self.zone, latest=today)),
             "gender": read(
@@ -121,9 +126,9 @@ class MemberChunks:
             "guardian": "f",
             "generated": "f",
         }
-        # Contact fields without a column keep what they hold, and all do where the rules say so.
-        keeps = self.rules.keeps or not set(CONTACT) <= set(self.columns)
-        self.rows = Rows(self.keys, self.rules, self.columns, keeps=keeps)
+        self.rows = Rows(Keyed(self.keys), self.rules, self.columns, job.brand_id)
+        self.accounts = self.rows.accounts
+        self.by_name = _("Import %(number)s") % {"number": job.pk}
         # The members that the last chunk wrote.
         self._written: set[str] = set()
         self._day_of = lru_cache(maxsize=50_000)(
@@ -147,6 +152,7 @@ class MemberChunks:
         read = read_columns(chunk, self.columns, self.headings, self.readers, self.defaults)
         if "consent" in self.columns:
             self._date_consents(read)
+        self.accounts.reject(read)
         prepared = Prepared(rows=chunk.rows, repeated=read.keep_last("member_no"), bad=read.bad)
         if not len(read):
             return prepared
@@ -212,9 +218,15 @@ class MemberChunks:
         has_known = prepared.new < len(prepared.numbers)
         stage(cursor, "changed_profile", "profile_id bigint NOT NULL")
         identity.begin_touching(cursor)
-        if prepared.new or prepared.has_contacts:
-            write_identities(cursor, self.brand_id, has_known=has_known)
-        identity.resolve()
+        if prepared.new or prepared.has_contacts or prepared.named:
+            write_identities(
+                cursor,
+                self.brand_id,
+                card_space=self.accounts.card_space,
+                has_known=has_known,
+                has_named=bool(prepared.named),
+            )
+        identity.resolve(by_name=self.by_name)
         stage_answers(cursor, self.brand_id, has_answers=prepared.has_answers)
         if prepared.new:
             self._insert_profiles(cursor)
@@ -280,6 +292,8 @@ class MemberChunks:
         copy_into(
             cursor, "incoming_member", COPIED_NAMES, prepared.text, joined_by="profile_id, is_new"
         )
+        if prepared.named:
+            stage_named(cursor, prepared.named, before_first=profile)
 
     def _draw(self, cursor: CursorWrapper, new: int) -> tuple[int, int]:
         """Reserve NEW numbers of profiles and of persons; return the one before each block."""
@@ -304,9 +318,10 @@ class MemberChunks:
         cursor.execute(
             """
             INSERT INTO members_profile (id, brand_id, store_id, notice_id, person_id,
-                member_no, is_member, gender, registered_on, tier, points, orders, sales,
-                no_automation, as_of, source_rank, import_id, created_at, updated_at)
-            SELECT i.profile_id, %s, i.store_id, n.notice, a.person_id, i.member_no, true,
+                own_person_id, member_no, is_member, gender, registered_on, tier, points,
+                orders, sales, no_automation, as_of, source_rank, import_id, created_at, updated_at)
+            SELECT i.profile_id, %s, i.store_id, n.notice, a.person_id, a.own_person_id,
+                i.member_no, true,
                 i.gender, i.registered_on, i.tier, i.points, 0, 0, false,
                 COALESCE(i.as_of, %s), %s, %s, now(), now()
             FROM incoming_member i

@@ -81,6 +81,7 @@ class OrderChunks:
         counts = Counts()
         with connection.cursor() as cursor:
             self._find_members(cursor, read)
+            self._reject_parted(cursor, read)
             self._reject_contradictions(read)
             counts.repeated = read.keep_last("order_no", "line_no")
             if len(read):
@@ -104,6 +105,29 @@ class OrderChunks:
                     if number not in ids
                 }
             )
+
+    def _reject_parted(self, cursor: CursorWrapper, read: Columns) -> None:
+        """Set aside lines of orders that were parted from their member, for good."""
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM members_order WHERE profile_id IS NULL AND brand_id = %s)",
+            [self.brand_id],
+        )
+        if not cursor.fetchone()[0]:
+            return
+        cursor.execute(
+            "SELECT order_no FROM members_order "
+            "WHERE brand_id = %s AND order_no = ANY(%s) AND profile_id IS NULL",
+            [self.brand_id, list(set(read["order_no"]))],
+        )
+        parted = {number for (number,) in cursor.fetchall()}
+        reason = _("This order is kept without its member, who was erased or is not kept any more.")
+        read.reject(
+            {
+                place: [("order_no", reason)]
+                for place, number in enumerate(read["order_no"])
+                if number in parted
+            }
+        )
 
     def _reject_contradictions(self, read: Columns) -> None:
         """Set aside lines that give an order to a second member, or give it one line twice."""

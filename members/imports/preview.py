@@ -82,8 +82,8 @@ def rows_shown(
     writer = writer_of(job.kind)(tenant, trial, positions)
     chunk = _first(preview.chunk, rows)
     shown = {line: RowShown(line) for line in chunk.lines}
-    for line, row in zip(chunk.lines, chunk.rows, strict=True):
-        shown[line].cells = [CellShown(text) for text in row]
+    for line, texts in zip(chunk.lines, chunk.rows, strict=True):
+        shown[line].cells = [CellShown(text) for text in texts]
     read = _read(writer, chunk)
     _say_cells(writer, chunk, shown)
     check = getattr(writer, "check", None) or getattr(writer, "_date_consents", None)

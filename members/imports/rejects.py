@@ -21,7 +21,7 @@ _CHUNK = 5_000
 
 def _added_headings() -> set[tuple[str, ...]]:
     """Return what the rejected file has before the columns of the import, in every language."""
-    found = set()
+    found: set[tuple[str, ...]] = set()
     for code, _name in settings.LANGUAGES:
         with translation.override(code):
             found.add((_("line"), _("column"), _("reason")))

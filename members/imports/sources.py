@@ -88,6 +88,17 @@ def source_create(
     return source
 
 
+def source_named(
+    brand: Brand, name: str, *, acting_user: User | None = None
+) -> ImportSource | None:
+    """Return a brand's source by its name, made where it is new; None for an empty name."""
+    name = " ".join(name.split())
+    if not name:
+        return None
+    known = ImportSource.objects.filter(brand=brand, name=name, removed_at=None).first()
+    return known or source_create(brand=brand, name=name, acting_user=acting_user)
+
+
 @transaction.atomic
 def source_change(
     *,

@@ -153,7 +153,7 @@ class PlaceChunks:
 
     def _record(self, counts: Counts) -> None:
         """Write one event for a chunk, as the hierarchy's own spreadsheets do for a file."""
-        author = User.objects.filter(pk=self.job.created_by_id).first()
+        author = User.objects.filter(pk=self.job.created_by_id or 0).first()
         audit.record(
             acting_user=author,
             action=f"{self.model._meta.model_name}.import",

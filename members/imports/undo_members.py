@@ -8,25 +8,29 @@ from django.db.backends.utils import CursorWrapper
 
 from brands.services import answers_bump
 from members import contacts, identity
-from members.contacts import IDENTIFIERS, identity_key
 from members.exports.tasks import sweep_enqueue
+from members.identity.keyed import Keyed
 from members.imports import images
 from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.undo_steps import Undone, find_reasons, kept_by_reason
 from members.keys import group_keys
-from members.models import ImportJob, Profile
+from members.models import IdentityKind, ImportJob, Profile
 from members.notices import COPIES, refresh_notices, refresh_objections
 from members.staging import stage, stage_query
 from members.stratify import stratify_persons
 from tenants.models import Tenant
 
 # What belongs to a member alone, and is removed with it.
-_GOES_ALONG = {
-    "members.Contact": "profile_id",
-    "members.MaskedContact": "profile_id",
-    "members.IdentityLink": "profile_id",
-    "members.PersonMerge": "profile_id",
-}
+_GOES_ALONG = frozenset(
+    {
+        "members.Contact",
+        "members.MaskedContact",
+        "members.IdentityLink",
+        "members.PersonMerge",
+        # A suggestion that names nobody any more is dropped by whoever makes them.
+        "members.PersonSuggestion",
+    }
+)
 _TABLES = (
     "members_contact",
     "members_maskedcontact",
@@ -40,7 +44,11 @@ _REASONS = {
     "members.Order": "orders",
     "members.Consent": "answers",
     "members.ConsentEntry": "answers",
+    "members.GroupConsentEntry": "answers",
     "members.Objection": "answers",
+    "members.PersonDecisionSide": "decisions",
+    "members.PersonEntry": "decisions",
+    "members.GroupPersonEntry": "decisions",
 }
 _NAMES = ", ".join(images.PROFILE_FIELDS)
 
@@ -134,6 +142,7 @@ def _restore_profiles(cursor: CursorWrapper) -> None:
 def _restore_contacts(cursor: CursorWrapper, brand_id: int) -> None:
     """Write contacts as they were, and resolve the persons that they join or part."""
     keys = group_keys()
+    keyed = Keyed(keys)
     cursor.execute(
         "SELECT t.profile_id, t.sealed, (t.contact_before->>'is_generated')::boolean, "
         "(t.contact_before->>'minor_until')::date "
@@ -154,9 +163,10 @@ def _restore_contacts(cursor: CursorWrapper, brand_id: int) -> None:
                 "sealed": contacts.seal_text(keys, text),
                 "is_generated": bool(is_generated),
             }
-            for name, kind, column in IDENTIFIERS:
-                if name in fields:
-                    row[column] = identity_key(keys, kind, fields[name])
+            row |= keyed.columns(fields, brand_id)
+            row["unionid_space"] = keyed.space(
+                IdentityKind.UNIONID, brand_id, fields.get("account", "")
+            )
         found.append(row)
     stage(cursor, "incoming_member", ", ".join(f"{name} {kind}" for name, kind in _STAGED.items()))
     stage(cursor, "changed_profile", "profile_id bigint NOT NULL")
@@ -166,7 +176,7 @@ def _restore_contacts(cursor: CursorWrapper, brand_id: int) -> None:
             f"VALUES ({', '.join(['%s'] * len(_GIVEN))}, false, true)",
             [[row.get(name) for name in _GIVEN] for row in found],
         )
-        write_identities(cursor, brand_id)
+        write_identities(cursor, brand_id, card_space=keyed.space(IdentityKind.CARD, brand_id))
     identity.resolve()
     if not found:
         return
@@ -199,6 +209,8 @@ _STAGED = {
     "unionid_key": "bytea",
     "card_key": "bytea",
     "email_key": "bytea",
+    "unionid_space": "varchar",
+    "likeness": "bytea",
     "is_generated": "boolean",
     "minor_until": "date",
 }
@@ -252,24 +264,16 @@ def _remove_created(cursor: CursorWrapper) -> None:
             f"DELETE FROM {table} x USING created c WHERE x.profile_id = c.id"  # noqa: S608
         )
     cursor.execute("DELETE FROM members_profile p USING created c WHERE p.id = c.id")
+    # Whom the removed ones joined may fall apart.
+    cursor.execute(
+        "INSERT INTO touched_profile SELECT p.id FROM members_profile p "
+        "WHERE p.person_id IN (SELECT person_id FROM created)"
+    )
     cursor.execute(
         """
         DELETE FROM members_identity i USING touched_identity t
         WHERE i.id = t.identity_id
             AND NOT EXISTS (SELECT FROM members_identitylink l WHERE l.identity_id = i.id)
-        """
-    )
-    # What a hot identity joined may be the person that goes: it points to another of its holders.
-    cursor.execute(
-        """
-        UPDATE members_identity i SET person_id = h.person_id
-        FROM touched_identity t CROSS JOIN LATERAL (
-            SELECT p.person_id FROM members_identitylink l
-            JOIN members_profile p ON p.id = l.profile_id
-            WHERE l.identity_id = t.identity_id ORDER BY p.id LIMIT 1
-        ) AS h
-        WHERE i.id = t.identity_id
-            AND NOT EXISTS (SELECT FROM members_profile p WHERE p.person_id = i.person_id)
         """
     )
     identity.resolve()
@@ -278,7 +282,6 @@ def _remove_created(cursor: CursorWrapper) -> None:
         """
         DELETE FROM members_person q USING created c WHERE q.id = c.person_id
             AND NOT EXISTS (SELECT FROM members_profile p WHERE p.person_id = q.id)
-            AND NOT EXISTS (SELECT FROM members_identity i WHERE i.person_id = q.id)
         """
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from django.db import models
 from django.db.backends.utils import CursorWrapper
+from django.db.models.fields.reverse_related import ForeignObjectRel
 
 
 @dataclass
@@ -32,7 +33,9 @@ def find_reasons(
     Any table that refers to it counts, also one that nobody thought of here: better a row too many
     than a fact without its member. `reasons` says how a model's rows are told, "events" otherwise.
     """
-    for relation in model._meta.related_objects:
+    for relation in model._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, ForeignObjectRel):
+            continue
         label = relation.related_model._meta.label
         if label in goes_along:
             continue

@@ -22,7 +22,7 @@ from django.utils import timezone, translation
 from brands.models import Brand
 from brands.wall import scope
 from members import locks
-from members.contacts import open_sealed, open_text, seal_text
+from members.contacts import open_text, seal_text
 from members.imports.consents import ConsentChunks
 from members.imports.files import Chunk
 from members.imports.members import MemberChunks
@@ -128,7 +128,8 @@ def _waiting(failed: set[UUID]) -> list[IntakePart]:
     first = rows.first()
     if first is None:
         return []
-    parts, lines = [], 0
+    parts: list[IntakePart] = []
+    lines = 0
     for part in rows.filter(brand_id=first.brand_id)[:200]:
         lines += part.batch.accepted
         if parts and lines > _AT_ONCE:
@@ -195,8 +196,9 @@ def _tell(
         batch_row.failed += states["refused"]
         batch_row.applied += counts[pk] - len(told)
         if told:
-            before = open_sealed(keys, bytes(batch_row.results)) if batch_row.results else []
-            told = sorted([*before, *told], key=lambda result: result["line"])
+            if batch_row.results:
+                told = [*json.loads(open_text(keys, bytes(batch_row.results))), *told]
+            told.sort(key=lambda result: result["line"])
             batch_row.results = seal_text(keys, json.dumps(told, ensure_ascii=False))
         batch_row.save(update_fields=["known", "failed", "applied", "results"])
 

@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from members.imports.files import BadRow, Chunk
 from members.imports.orders import OrderChunks
 from members.intake.events import Told, number_of
-from members.intake.lines import EventLine
+from members.intake.lines import OrderLineOf, OrderOf
 from members.models import ImportJob
 from tenants.models import Tenant
 
@@ -89,9 +89,9 @@ def _latest(cursor: CursorWrapper, brand_id: int) -> dict[str, tuple[str, str]]:
 def _rows(line: Any, member_no: str, currency: str) -> list[list[str]]:
     """Return an order as rows of a file."""
     decimals = get_currency_precision(currency)
-    if type(line) is EventLine:
-        at, store, lines = line.at, "", ()
-    else:
+    lines: tuple[OrderLineOf, ...] = ()
+    at, store = line.at, ""
+    if type(line) is OrderOf:
         at, store, lines = line.ordered_at or line.at, line.store, line.lines
     head = [member_no, store, at.isoformat()]
     if not lines:

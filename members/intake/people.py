@@ -10,8 +10,8 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 from django.utils.translation import gettext as _
 
-from members.contacts import identity_key
 from members.identity import hot_profiles
+from members.identity.keyed import Keyed
 from members.imports.files import Chunk
 from members.imports.members import MemberChunks
 from members.intake.lines import IdentityOf, LineRefused, normalised
@@ -46,7 +46,7 @@ class Members:
         self._cursor = cursor
         self._tenant = tenant
         self._brand_id = brand_id
-        self._keys = group_keys()
+        self._keyed = Keyed(group_keys())
         self._found: dict[Naming, Member] = {}
         self._key_of: dict[IdentityOf, bytes] = {}
 
@@ -101,7 +101,7 @@ class Members:
     def _key(self, identity: IdentityOf) -> bytes:
         key = self._key_of.get(identity)
         if key is None:
-            key = identity_key(self._keys, identity.kind, normalised(identity))
+            key = self._keyed.key(identity.kind, normalised(identity), self._brand_id)
             self._key_of[identity] = key
         return key
 
@@ -126,7 +126,7 @@ class Members:
             WHERE i.kind = %s AND i.key = ANY(%s) GROUP BY i.key
             """,
             # Of siblings' members with the identifier this brand is told nothing.
-            [hot_profiles(), self._brand_id, kind, keys],
+            [hot_profiles(kind), self._brand_id, kind, keys],
         )
         for key, pk, number, is_hot in self._cursor.fetchall():
             self._found[kind, bytes(key)] = Member(pk, number, is_hot)

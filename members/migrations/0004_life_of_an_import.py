@@ -5,93 +5,144 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('members', '0003_events_touchpoints_tags_and_intake'),
+        ("members", "0003_events_touchpoints_tags_and_intake"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='importjob',
-            name='ids_after',
+            model_name="importjob",
+            name="ids_after",
             field=models.BigIntegerField(blank=True, editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='ids_to',
+            model_name="importjob",
+            name="ids_to",
             field=models.BigIntegerField(blank=True, editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='is_pause_asked',
+            model_name="importjob",
+            name="is_pause_asked",
             field=models.BooleanField(db_default=False, default=False),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='mends',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mendings', to='members.importjob'),
+            model_name="importjob",
+            name="mends",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="mendings",
+                to="members.importjob",
+            ),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='report',
+            model_name="importjob",
+            name="report",
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='resumed_rows',
+            model_name="importjob",
+            name="resumed_rows",
             field=models.BigIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='rules',
+            model_name="importjob",
+            name="rules",
             field=models.JSONField(blank=True, db_default={}, default=dict, editable=False),
         ),
         migrations.AddField(
-            model_name='importjob',
-            name='undoes',
-            field=models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='undoings', to='members.importjob'),
+            model_name="importjob",
+            name="undoes",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="undoings",
+                to="members.importjob",
+            ),
         ),
         migrations.AddField(
-            model_name='order',
-            name='import_id',
+            model_name="order",
+            name="import_id",
             field=models.BigIntegerField(blank=True, db_default=None, null=True),
         ),
         migrations.AddField(
-            model_name='profile',
-            name='as_of',
-            field=models.DateTimeField(blank=True, db_default=None, null=True, verbose_name='as of'),
+            model_name="profile",
+            name="as_of",
+            field=models.DateTimeField(
+                blank=True, db_default=None, null=True, verbose_name="as of"
+            ),
         ),
         migrations.AddField(
-            model_name='profile',
-            name='import_id',
+            model_name="profile",
+            name="import_id",
             field=models.BigIntegerField(blank=True, db_default=None, null=True),
         ),
         migrations.AddField(
-            model_name='profile',
-            name='source_rank',
+            model_name="profile",
+            name="source_rank",
             field=models.SmallIntegerField(db_default=0, default=0),
         ),
         migrations.AlterField(
-            model_name='importjob',
-            name='state',
-            field=models.CharField(choices=[('uploaded', 'Waiting for its columns'), ('checking', 'Being checked'), ('checked', 'Checked'), ('queued', 'Queued'), ('running', 'Running'), ('paused', 'Paused'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='uploaded', max_length=10, verbose_name='state'),
+            model_name="importjob",
+            name="state",
+            field=models.CharField(
+                choices=[
+                    ("uploaded", "Waiting for its columns"),
+                    ("checking", "Being checked"),
+                    ("checked", "Checked"),
+                    ("queued", "Queued"),
+                    ("running", "Running"),
+                    ("paused", "Paused"),
+                    ("done", "Done"),
+                    ("failed", "Failed"),
+                    ("cancelled", "Cancelled"),
+                ],
+                default="uploaded",
+                max_length=10,
+                verbose_name="state",
+            ),
         ),
         migrations.CreateModel(
-            name='ImportChange',
+            name="ImportChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('import_id', models.BigIntegerField()),
-                ('what', models.CharField(choices=[('profile', 'Profile'), ('contact', 'Contact'), ('order', 'Order'), ('line', 'Line')], max_length=7)),
-                ('row_id', models.BigIntegerField()),
-                ('line_no', models.IntegerField(default=0)),
-                ('profile_id', models.BigIntegerField(db_index=True)),
-                ('before', models.JSONField(null=True)),
-                ('after', models.JSONField()),
-                ('sealed', models.BinaryField(null=True)),
-                ('key_version', models.PositiveSmallIntegerField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("import_id", models.BigIntegerField()),
+                (
+                    "what",
+                    models.CharField(
+                        choices=[
+                            ("profile", "Profile"),
+                            ("contact", "Contact"),
+                            ("order", "Order"),
+                            ("line", "Line"),
+                        ],
+                        max_length=7,
+                    ),
+                ),
+                ("row_id", models.BigIntegerField()),
+                ("line_no", models.IntegerField(default=0)),
+                ("profile_id", models.BigIntegerField(db_index=True)),
+                ("before", models.JSONField(null=True)),
+                ("after", models.JSONField()),
+                ("sealed", models.BinaryField(null=True)),
+                ("key_version", models.PositiveSmallIntegerField(null=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('import_id', 'what', 'row_id', 'line_no'), name='members_importchange_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("import_id", "what", "row_id", "line_no"),
+                        name="members_importchange_once",
+                    )
+                ],
             },
         ),
     ]

@@ -7,207 +7,382 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0001_initial'),
-        ('members', '0004_life_of_an_import'),
+        ("brands", "0001_initial"),
+        ("members", "0004_life_of_an_import"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='KeyRotation',
+            name="KeyRotation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('purpose', models.CharField(choices=[('data', 'Encrypts contact data'), ('index', 'Keys identifiers')], max_length=5, verbose_name='key')),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], default='waiting', max_length=7, verbose_name='state')),
-                ('version', models.PositiveSmallIntegerField(null=True, verbose_name='version')),
-                ('place', models.CharField(blank=True, db_default='', default='', max_length=80)),
-                ('after', models.CharField(blank=True, db_default='', default='', max_length=40)),
-                ('rows', models.BigIntegerField(db_default=0, default=0, verbose_name='rows')),
-                ('unopened', models.BigIntegerField(db_default=0, default=0, verbose_name='not opened')),
-                ('unexplained', models.BigIntegerField(db_default=0, default=0, verbose_name='without contact')),
-                ('retired', models.BigIntegerField(db_default=0, default=0, verbose_name='keys deleted')),
-                ('error', models.TextField(blank=True, db_default='', default='', verbose_name='error')),
-                ('asked_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='asked for')),
-                ('asked_by_name', models.CharField(max_length=120, verbose_name='by')),
-                ('heard_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True, verbose_name='finished')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[("data", "Encrypts contact data"), ("index", "Keys identifiers")],
+                        max_length=5,
+                        verbose_name="key",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                        ],
+                        default="waiting",
+                        max_length=7,
+                        verbose_name="state",
+                    ),
+                ),
+                ("version", models.PositiveSmallIntegerField(null=True, verbose_name="version")),
+                ("place", models.CharField(blank=True, db_default="", default="", max_length=80)),
+                ("after", models.CharField(blank=True, db_default="", default="", max_length=40)),
+                ("rows", models.BigIntegerField(db_default=0, default=0, verbose_name="rows")),
+                (
+                    "unopened",
+                    models.BigIntegerField(db_default=0, default=0, verbose_name="not opened"),
+                ),
+                (
+                    "unexplained",
+                    models.BigIntegerField(db_default=0, default=0, verbose_name="without contact"),
+                ),
+                (
+                    "retired",
+                    models.BigIntegerField(db_default=0, default=0, verbose_name="keys deleted"),
+                ),
+                (
+                    "error",
+                    models.TextField(blank=True, db_default="", default="", verbose_name="error"),
+                ),
+                (
+                    "asked_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="asked for"
+                    ),
+                ),
+                ("asked_by_name", models.CharField(max_length=120, verbose_name="by")),
+                ("heard_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True, verbose_name="finished")),
             ],
             options={
-                'verbose_name': 'change of a key',
-                'verbose_name_plural': 'changes of keys',
-                'ordering': ['-id'],
+                "verbose_name": "change of a key",
+                "verbose_name_plural": "changes of keys",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='OwnView',
+            name="OwnView",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('grant_id', models.BigIntegerField()),
-                ('name', models.CharField(max_length=80, verbose_name='name')),
-                ('since', models.DateField(null=True, verbose_name='member since')),
-                ('has_orders', models.BooleanField(null=True, verbose_name='has orders')),
-                ('stratum', models.PositiveSmallIntegerField(choices=[(0, 'None'), (1, 'Passerby'), (2, 'Favourable'), (3, 'True-love')], null=True, verbose_name='stratum')),
-                ('tier', models.CharField(blank=True, db_default='', default='', max_length=40, verbose_name='tier')),
-                ('sales_from', models.BigIntegerField(null=True, verbose_name='sales from')),
-                ('sales_to', models.BigIntegerField(null=True, verbose_name='sales up to')),
-                ('last_from', models.DateField(null=True, verbose_name='last order from')),
-                ('last_to', models.DateField(null=True, verbose_name='last order up to')),
-                ('sort', models.CharField(blank=True, db_default='', default='', max_length=10, verbose_name='order by')),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made')),
-                ('made_by_name', models.CharField(max_length=120, verbose_name='made by')),
-                ('removed_at', models.DateTimeField(null=True, verbose_name='removed')),
-                ('is_default', models.BooleanField(db_default=False, default=False, verbose_name='opens first')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("grant_id", models.BigIntegerField()),
+                ("name", models.CharField(max_length=80, verbose_name="name")),
+                ("since", models.DateField(null=True, verbose_name="member since")),
+                ("has_orders", models.BooleanField(null=True, verbose_name="has orders")),
+                (
+                    "stratum",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "None"), (1, "Passerby"), (2, "Favourable"), (3, "True-love")],
+                        null=True,
+                        verbose_name="stratum",
+                    ),
+                ),
+                (
+                    "tier",
+                    models.CharField(
+                        blank=True, db_default="", default="", max_length=40, verbose_name="tier"
+                    ),
+                ),
+                ("sales_from", models.BigIntegerField(null=True, verbose_name="sales from")),
+                ("sales_to", models.BigIntegerField(null=True, verbose_name="sales up to")),
+                ("last_from", models.DateField(null=True, verbose_name="last order from")),
+                ("last_to", models.DateField(null=True, verbose_name="last order up to")),
+                (
+                    "sort",
+                    models.CharField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        max_length=10,
+                        verbose_name="order by",
+                    ),
+                ),
+                (
+                    "made_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="made"),
+                ),
+                ("made_by_name", models.CharField(max_length=120, verbose_name="made by")),
+                ("removed_at", models.DateTimeField(null=True, verbose_name="removed")),
+                (
+                    "is_default",
+                    models.BooleanField(
+                        db_default=False, default=False, verbose_name="opens first"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': "view of one's own",
-                'verbose_name_plural': "views of one's own",
-                'abstract': False,
-                'base_manager_name': 'objects',
+                "verbose_name": "view of one's own",
+                "verbose_name_plural": "views of one's own",
+                "abstract": False,
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(
-            name='RevealRule',
+            name="RevealRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('needs_reason', models.BooleanField(verbose_name='a reason is asked for')),
-                ('set_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='set')),
-                ('set_by_name', models.CharField(max_length=120, verbose_name='by')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("needs_reason", models.BooleanField(verbose_name="a reason is asked for")),
+                (
+                    "set_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="set"),
+                ),
+                ("set_by_name", models.CharField(max_length=120, verbose_name="by")),
             ],
             options={
-                'verbose_name': 'rule of revealing',
-                'verbose_name_plural': 'rules of revealing',
-                'ordering': ['-id'],
+                "verbose_name": "rule of revealing",
+                "verbose_name_plural": "rules of revealing",
+                "ordering": ["-id"],
             },
         ),
         migrations.AddField(
-            model_name='brandsegment',
-            name='last_from',
-            field=models.DateField(null=True, verbose_name='last order from'),
+            model_name="brandsegment",
+            name="last_from",
+            field=models.DateField(null=True, verbose_name="last order from"),
         ),
         migrations.AddField(
-            model_name='brandsegment',
-            name='last_to',
-            field=models.DateField(null=True, verbose_name='last order up to'),
+            model_name="brandsegment",
+            name="last_to",
+            field=models.DateField(null=True, verbose_name="last order up to"),
         ),
         migrations.AddField(
-            model_name='brandsegment',
-            name='of_tag',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.tag', verbose_name='tag'),
+            model_name="brandsegment",
+            name="of_tag",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="members.tag",
+                verbose_name="tag",
+            ),
         ),
         migrations.AddField(
-            model_name='brandsegment',
-            name='sales_from',
-            field=models.BigIntegerField(null=True, verbose_name='sales from'),
+            model_name="brandsegment",
+            name="sales_from",
+            field=models.BigIntegerField(null=True, verbose_name="sales from"),
         ),
         migrations.AddField(
-            model_name='brandsegment',
-            name='sales_to',
-            field=models.BigIntegerField(null=True, verbose_name='sales up to'),
+            model_name="brandsegment",
+            name="sales_to",
+            field=models.BigIntegerField(null=True, verbose_name="sales up to"),
         ),
         migrations.AddField(
-            model_name='brandsegment',
-            name='sort',
-            field=models.CharField(blank=True, db_default='', default='', max_length=10, verbose_name='order by'),
+            model_name="brandsegment",
+            name="sort",
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=10, verbose_name="order by"
+            ),
         ),
         migrations.AddField(
-            model_name='brandsegment',
-            name='tier',
-            field=models.CharField(blank=True, db_default='', default='', max_length=40, verbose_name='tier'),
+            model_name="brandsegment",
+            name="tier",
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=40, verbose_name="tier"
+            ),
         ),
         migrations.AddField(
-            model_name='groupsegment',
-            name='last_from',
-            field=models.DateField(null=True, verbose_name='last order from'),
+            model_name="groupsegment",
+            name="last_from",
+            field=models.DateField(null=True, verbose_name="last order from"),
         ),
         migrations.AddField(
-            model_name='groupsegment',
-            name='last_to',
-            field=models.DateField(null=True, verbose_name='last order up to'),
+            model_name="groupsegment",
+            name="last_to",
+            field=models.DateField(null=True, verbose_name="last order up to"),
         ),
         migrations.AddField(
-            model_name='groupsegment',
-            name='of_tag',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.tag', verbose_name='tag'),
+            model_name="groupsegment",
+            name="of_tag",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="members.tag",
+                verbose_name="tag",
+            ),
         ),
         migrations.AddField(
-            model_name='groupsegment',
-            name='sales_from',
-            field=models.BigIntegerField(null=True, verbose_name='sales from'),
+            model_name="groupsegment",
+            name="sales_from",
+            field=models.BigIntegerField(null=True, verbose_name="sales from"),
         ),
         migrations.AddField(
-            model_name='groupsegment',
-            name='sales_to',
-            field=models.BigIntegerField(null=True, verbose_name='sales up to'),
+            model_name="groupsegment",
+            name="sales_to",
+            field=models.BigIntegerField(null=True, verbose_name="sales up to"),
         ),
         migrations.AddField(
-            model_name='groupsegment',
-            name='sort',
-            field=models.CharField(blank=True, db_default='', default='', max_length=10, verbose_name='order by'),
+            model_name="groupsegment",
+            name="sort",
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=10, verbose_name="order by"
+            ),
         ),
         migrations.AddField(
-            model_name='groupsegment',
-            name='tier',
-            field=models.CharField(blank=True, db_default='', default='', max_length=40, verbose_name='tier'),
+            model_name="groupsegment",
+            name="tier",
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=40, verbose_name="tier"
+            ),
         ),
         migrations.AddField(
-            model_name='profile',
-            name='tier',
-            field=models.CharField(blank=True, db_default='', default='', max_length=40, verbose_name='tier'),
+            model_name="profile",
+            name="tier",
+            field=models.CharField(
+                blank=True, db_default="", default="", max_length=40, verbose_name="tier"
+            ),
         ),
         migrations.AddIndex(
-            model_name='contact',
-            index=models.Index(condition=models.Q(('unionid_key__isnull', False)), fields=['unionid_key'], name='members_contact_unionid'),
+            model_name="contact",
+            index=models.Index(
+                condition=models.Q(("unionid_key__isnull", False)),
+                fields=["unionid_key"],
+                name="members_contact_unionid",
+            ),
         ),
         migrations.AddIndex(
-            model_name='profile',
-            index=models.Index(condition=models.Q(('last_order_at__isnull', False)), fields=['brand', '-last_order_at', '-id'], name='members_profile_last_order'),
+            model_name="profile",
+            index=models.Index(
+                condition=models.Q(("last_order_at__isnull", False)),
+                fields=["brand", "-last_order_at", "-id"],
+                name="members_profile_last_order",
+            ),
         ),
         migrations.AddField(
-            model_name='keyrotation',
-            name='asked_by',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="keyrotation",
+            name="asked_by",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='ownview',
-            name='made_by',
-            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by'),
+            model_name="ownview",
+            name="made_by",
+            field=models.ForeignKey(
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.DO_NOTHING,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="made by",
+            ),
         ),
         migrations.AddField(
-            model_name='ownview',
-            name='of_account',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.channelaccount', verbose_name='channel account'),
+            model_name="ownview",
+            name="of_account",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="brands.channelaccount",
+                verbose_name="channel account",
+            ),
         ),
         migrations.AddField(
-            model_name='ownview',
-            name='of_brand',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.brand', verbose_name='of the brand'),
+            model_name="ownview",
+            name="of_brand",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="brands.brand",
+                verbose_name="of the brand",
+            ),
         ),
         migrations.AddField(
-            model_name='ownview',
-            name='of_store',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.store', verbose_name='of the store'),
+            model_name="ownview",
+            name="of_store",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="brands.store",
+                verbose_name="of the store",
+            ),
         ),
         migrations.AddField(
-            model_name='ownview',
-            name='of_tag',
-            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='members.tag', verbose_name='tag'),
+            model_name="ownview",
+            name="of_tag",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="members.tag",
+                verbose_name="tag",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='keyrotation',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['waiting', 'running'])), fields=('purpose',), name='members_keyrotation_one_at_a_time'),
+            model_name="keyrotation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["waiting", "running"])),
+                fields=("purpose",),
+                name="members_keyrotation_one_at_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ownview',
-            constraint=models.CheckConstraint(condition=models.Q(('of_store', None), ('of_brand__isnull', False), _connector='OR'), name='members_ownview_store_needs_brand'),
+            model_name="ownview",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("of_store", None), ("of_brand__isnull", False), _connector="OR"
+                ),
+                name="members_ownview_store_needs_brand",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ownview',
-            constraint=models.UniqueConstraint(condition=models.Q(('removed_at', None)), fields=('grant_id', 'name'), name='members_ownview_one_name'),
+            model_name="ownview",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("removed_at", None)),
+                fields=("grant_id", "name"),
+                name="members_ownview_one_name",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ownview',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True), ('removed_at', None)), fields=('grant_id',), name='members_ownview_one_default'),
+            model_name="ownview",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True), ("removed_at", None)),
+                fields=("grant_id",),
+                name="members_ownview_one_default",
+            ),
         ),
     ]

@@ -4,14 +4,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('members', '0006_rights_and_retention'),
+        ("members", "0006_rights_and_retention"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='importchange',
-            index=models.Index(condition=models.Q(('what__in', ['order', 'line'])), fields=['row_id'], name='members_importchange_order'),
+            model_name="importchange",
+            index=models.Index(
+                condition=models.Q(("what__in", ["order", "line"])),
+                fields=["row_id"],
+                name="members_importchange_order",
+            ),
         ),
     ]

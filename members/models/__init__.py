@@ -6,10 +6,30 @@ from members.models.exports import ExportJob
 from members.models.gap import AnswerMetric
 from members.models.imports import ImportJob, PendingRollup, PendingTotal
 from members.models.intake import IntakeBatch, IntakePart
+from members.models.joining import (
+    DecisionEntry,
+    GroupPersonEntry,
+    HotMetric,
+    PersonConflict,
+    PersonDecision,
+    PersonDecisionSide,
+    PersonEntry,
+    PersonMerge,
+    PersonSuggestion,
+    PersonUpkeep,
+    ResolutionJob,
+)
 from members.models.metrics import DailyMetric, GroupMetric, PoolMetric
 from members.models.orders import Order, OrderLine
 from members.models.overlap import BrandOverlap, GroupOverlap, Measure, OverlapCell
-from members.models.people import GroupKey, Identity, IdentityLink, Person, PersonMerge
+from members.models.people import (
+    GroupKey,
+    Identity,
+    IdentityKind,
+    IdentityLink,
+    IdentityRule,
+    Person,
+)
 from members.models.profiles import Contact, MaskedContact, Profile
 from members.models.retention import RetentionCount, RetentionRule
 from members.models.rights import (
@@ -47,6 +67,7 @@ __all__ = [
     "ConsentEvidence",
     "Contact",
     "DailyMetric",
+    "DecisionEntry",
     "Entry",
     "ErasedIdentifier",
     "Event",
@@ -60,9 +81,13 @@ __all__ = [
     "GroupSegment",
     "GroupStratumRule",
     "GroupTag",
+    "GroupPersonEntry",
+    "HotMetric",
     "Identity",
+    "IdentityKind",
     "IdentityLink",
     "ImportChange",
+    "IdentityRule",
     "ImportJob",
     "ImportSource",
     "IntakeBatch",
@@ -79,6 +104,10 @@ __all__ = [
     "PendingStratum",
     "PendingTotal",
     "Person",
+    "PersonConflict",
+    "PersonDecision",
+    "PersonDecisionSide",
+    "PersonEntry",
     "PersonMerge",
     "PersonRequest",
     "PersonRequestStep",
@@ -89,6 +118,9 @@ __all__ = [
     "RetentionRule",
     "RevealRule",
     "RightsRule",
+    "PersonSuggestion",
+    "PersonUpkeep",
+    "ResolutionJob",
     "SavedFilter",
     "StrataState",
     "Stratum",

@@ -155,7 +155,7 @@ class Entry(models.Model):
         verbose_name=_("member"),
     )
     member_no = models.CharField(_("member number"), max_length=64, blank=True)
-    identity_kind = models.CharField(max_length=8, choices=Identity.Kind.choices, blank=True)
+    identity_kind = models.CharField(max_length=16, choices=Identity.Kind.choices, blank=True)
     identity_key = models.BinaryField(max_length=16, null=True, blank=True)
     answered_notice = models.ForeignKey(
         Notice,

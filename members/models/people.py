@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from brands.models import OWNER_ONLY, READ_ONLY
+from brands.models import HQ, KEPT, OWNER_ONLY, READ_ONLY
 
 
 class GroupKey(models.Model):
@@ -40,39 +41,60 @@ class GroupKey(models.Model):
 
 
 class Person(models.Model):
-    """Be one human in one group (OneID); carries no personal data."""
+    """Be one human in one group (OneID); carries no personal data.
+
+    `cluster_id` is set where a cluster, all that links join, was looked at closely because
+    something in it contradicts or somebody decided about it: the same on each of its persons.
+    """
 
     app_privileges = OWNER_ONLY
 
     created_at = models.DateTimeField(auto_now_add=True)
+    cluster_id = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("persons")
+        indexes = [
+            models.Index(
+                fields=["cluster_id"],
+                condition=Q(cluster_id__isnull=False),
+                name="members_person_cluster",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk}"
 
 
-class Identity(models.Model):
-    """Point a keyed identifier to a person.
+class IdentityKind(models.TextChoices):
+    """What an identifier is."""
 
-    `key` is HMAC-SHA-256 of the normalised identifier with the group's index key, cut to 16 bytes.
-    One that more profiles of a brand have than the group allows is hot, and joins none of that
-    brand's: those of other brands it goes on joining.
+    PHONE = "phone", _("Phone")
+    UNIONID = "unionid", _("WeChat unionid")
+    OPENID = "openid", _("WeChat openid")
+    EXTERNAL_USERID = "external_userid", _("WeCom external_userid")
+    CARD = "card", _("Card number")
+    EMAIL = "email", _("E-mail")
+    DOUYIN = "douyin", _("Douyin open_id")
+
+
+class Identity(models.Model):
+    """Be a keyed identifier; whoever carries it is linked to it.
+
+    `key` is HMAC-SHA-256 of the normalised identifier and its space with the group's index key,
+    cut to 16 bytes. `space` is where it counts: an Open Platform account, an app, a WeCom corp, a
+    brand; empty for all of the group. One that more profiles of a brand have than the group allows
+    is hot, and joins none of that brand's: those of other brands it goes on joining.
     """
 
     app_privileges = OWNER_ONLY
 
-    class Kind(models.TextChoices):
-        PHONE = "phone", _("Phone")
-        UNIONID = "unionid", _("WeChat unionid")
-        CARD = "card", _("Card number")
-        EMAIL = "email", _("E-mail")
+    Kind = IdentityKind
 
-    kind = models.CharField(max_length=8, choices=Kind.choices)
+    kind = models.CharField(max_length=16, choices=IdentityKind.choices)
+    space = models.CharField(max_length=64, blank=True, default="", db_default="")
     key = models.BinaryField(max_length=16)
-    person = models.ForeignKey(Person, models.CASCADE, related_name="identities")
     is_hot = models.BooleanField(default=False)
 
     class Meta:
@@ -80,6 +102,9 @@ class Identity(models.Model):
         verbose_name_plural = _("identities")
         constraints = [
             models.UniqueConstraint(fields=["kind", "key"], name="%(app_label)s_%(class)s_once")
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(is_hot=True), name="members_identity_hot")
         ]
 
     def __str__(self) -> str:
@@ -101,17 +126,32 @@ class IdentityLink(models.Model):
         return f"{self.profile_id} – {self.identity_id}"
 
 
-class PersonMerge(models.Model):
-    """Record that resolution moved a profile to another person, and which identity caused it."""
+class IdentityRule(models.Model):
+    """Say what a kind of identifier does in this group; without a row the product's rule holds.
 
-    app_privileges = OWNER_ONLY
+    Of two that contradict, the one of smaller `trust` is believed. Of an exclusive kind a person
+    has one in a space. `most_profiles` of a brand share an identity that still names one person.
+    """
 
-    profile = models.ForeignKey("members.Profile", models.CASCADE, related_name="+")
-    # Plain numbers: a person without profiles is deleted, its history stays.
-    from_person_id = models.BigIntegerField()
-    to_person_id = models.BigIntegerField()
-    cause = models.CharField(max_length=40)
-    at = models.DateTimeField(auto_now_add=True)
+    app_privileges = KEPT
+    app_writer = HQ
+
+    kind = models.CharField(_("kind"), max_length=16, choices=IdentityKind.choices, unique=True)
+    is_linking = models.BooleanField(_("joins persons"))
+    trust = models.PositiveSmallIntegerField(_("place in the order of trust"))
+    most_profiles = models.PositiveIntegerField(_("most members of a brand who share one"))
+    is_exclusive = models.BooleanField(_("a person has only one"))
+    is_group_wide = models.BooleanField(_("counts across brands"), default=True)
+
+    class Meta:
+        verbose_name = _("rule of identifiers")
+        verbose_name_plural = _("rules of identifiers")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(most_profiles__gte=1, most_profiles__lte=10_000),
+                name="%(app_label)s_%(class)s_sane_limit",
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.from_person_id} → {self.to_person_id}"
+        return self.get_kind_display()

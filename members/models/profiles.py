@@ -27,6 +27,9 @@ class Profile(Walled):
     person = models.ForeignKey(
         Person, models.PROTECT, related_name="profiles", verbose_name=_("person")
     )
+    # The person as the brand's own links alone join it: the smallest of these profiles, null for
+    # one alone. What a brand is told of persons counts these, so that no sibling's row moves it.
+    own_person_id = models.BigIntegerField(null=True, blank=True)
     member_no = models.CharField(_("member number"), max_length=64)
     is_member = models.BooleanField(
         _("member"), default=True, help_text=_("A fan who only follows is not a member.")
@@ -89,6 +92,11 @@ class Profile(Walled):
                 condition=models.Q(last_order_at__isnull=False),
                 name="members_profile_last_order",
             ),
+            models.Index(
+                fields=["own_person_id"],
+                condition=models.Q(own_person_id__isnull=False),
+                name="members_profile_own_person",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -122,6 +130,8 @@ class Contact(Walled):
     email_key = models.BinaryField(max_length=16, null=True)
     card_key = models.BinaryField(max_length=16, null=True)
     unionid_key = models.BinaryField(max_length=16, null=True)
+    # Keyed digest of name and birthday; null where one of them is not known.
+    likeness = models.BinaryField(max_length=16, null=True)
     is_generated = models.BooleanField(_("invented"), default=False)
     # The 14th birthday: before it a guardian answers (PIPL art. 31).
     minor_until = models.DateField(_("fourteen on"), null=True, blank=True)
@@ -148,6 +158,11 @@ class Contact(Walled):
                 fields=["unionid_key"],
                 condition=models.Q(unionid_key__isnull=False),
                 name="members_contact_unionid",
+            ),
+            models.Index(
+                fields=["store", "likeness"],
+                condition=models.Q(likeness__isnull=False),
+                name="members_contact_likeness",
             ),
             models.Index(
                 fields=["brand", "minor_until"],

@@ -60,9 +60,9 @@ class RetentionRule(models.Model):
 
 
 class RetentionCount(Walled):
-    """Count what rules would take away of a brand; of a brand-max one HQ sees no small number."""
+    """Count what rules would take away of a brand; HQ is told nothing of one in brand-max."""
 
-    wall = Wall(Kind.METRICS, counted="rows", is_for_siblings=False)
+    wall = Wall(Kind.METRICS, is_for_siblings=False)
 
     # A purpose, or "notice:" and the number of a notice whose months of keeping have passed.
     about = models.CharField(max_length=30)

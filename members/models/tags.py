@@ -107,7 +107,7 @@ class ProfileTag(Walled):
     set_at = models.DateTimeField(_("set"), null=True)
     removed_at = models.DateTimeField(_("taken away"), null=True)
     is_set = models.GeneratedField(
-        expression=Q(set_at__isnull=False)
+        expression=Q(set_at__isnull=False)  # type: ignore[arg-type]
         & (Q(removed_at__isnull=True) | Q(set_at__gt=F("removed_at"))),
         output_field=models.BooleanField(),
         db_persist=True,

@@ -38,7 +38,7 @@ class Touchpoint(Walled):
     followed_at = models.DateTimeField(_("followed"), null=True)
     unfollowed_at = models.DateTimeField(_("unfollowed"), null=True)
     is_followed = models.GeneratedField(
-        expression=Q(followed_at__isnull=False)
+        expression=Q(followed_at__isnull=False)  # type: ignore[arg-type]
         & (Q(unfollowed_at__isnull=True) | Q(followed_at__gt=F("unfollowed_at"))),
         output_field=models.BooleanField(),
         db_persist=True,

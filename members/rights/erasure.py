@@ -18,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 from brands.services import answers_bump
 from members import contacts, identity, locks
 from members.exports.tasks import sweep_enqueue
+from members.identity.keyed import Keyed
 from members.notices import refresh_notices, refresh_objections
 from members.rights import rules, tombstones
 from members.rights.places import PLACES, How, Place, place
@@ -134,6 +135,7 @@ def _stage(cursor: CursorWrapper, acts: Sequence[Act]) -> frozenset[int]:
 def _remember(cursor: CursorWrapper, tenant: Tenant) -> frozenset[str]:
     """Keep digests of what the members are found by; return it in clear, with their names."""
     keys = tombstones.keys_with_erased()
+    keyed = Keyed(keys)
     cursor.execute("SELECT DISTINCT brand_id, key FROM erasing_key WHERE NOT is_last_in_brand")
     shared = {(brand, bytes(key)) for brand, key in cursor.fetchall()}
     cursor.execute(
@@ -148,12 +150,13 @@ def _remember(cursor: CursorWrapper, tenant: Tenant) -> frozenset[str]:
         if name := found.get("name", ""):
             texts.add(name)
         for fieldname, kind, _column in contacts.IDENTIFIERS:
+            account = found.get("account", "") if fieldname == "unionid" else ""
             text = found.get(fieldname, "")
             if not text:
                 continue
             texts.add(text)
             # What somebody else of the brand has as well tells of nobody in particular.
-            if (brand, contacts.identity_key(keys, kind, text)) not in shared:
+            if (brand, keyed.key(kind, text, brand, account)) not in shared:
                 kept.append((brand, kind, text))
     tombstones.remember(kept, on=rules.today(tenant))
     return frozenset(texts)

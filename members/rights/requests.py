@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from brands.wall.visibility import Visible
 from members import contacts
-from members.keys import group_keys
+from members.keys import KeysUnopened, group_keys
 from members.models import (
     GroupPersonRequest,
     GroupPersonRequestStep,
@@ -158,7 +158,7 @@ def copy_fetch(*, request: AnyRequest, acting_user: User, schema_name: str) -> b
             _step(request, RequestStep.What.FETCHED, acting_user)
             _audited(request, "download", acting_user, {})
             text = files.take_copy(request.path, schema_name, request.grant_id or 0)
-    except (IntegrityError, OSError, ValueError) as error:
+    except (IntegrityError, OSError, ValueError, KeysUnopened) as error:
         raise RightsRefused(gone) from error
     return bytes.fromhex(text)
 

@@ -126,7 +126,7 @@ def closed(acme):
         Contact.objects.update(minor_until=dt.date(2034, 1, 1))
         for profile in Profile.objects.all():
             key = profile.contact.phone_key
-            identity, _new = profile.person.identities.get_or_create(kind="phone", key=key)
+            identity, _new = Identity.objects.get_or_create(kind="phone", key=key)
             identity.links.get_or_create(profile=profile)
         return {profile.brand.code: profile for profile in Profile.objects.all()}
 

@@ -12,7 +12,15 @@ from brands.modes import Mode
 from brands.services import mode_change
 from brands.wall import scope
 from members.consents import entries
-from members.models import Consent, ConsentEntry, Contact, Entry, GroupConsentEntry, Profile
+from members.models import (
+    Consent,
+    ConsentEntry,
+    Contact,
+    Entry,
+    GroupConsentEntry,
+    Identity,
+    Profile,
+)
 from members.services import AnswerRefused, answer_enter, answers_record
 from members.tests.pools import fill, phone_of
 from tenants.context import tenant_transaction
@@ -30,7 +38,7 @@ def pools(acme):
     with tenant_transaction(acme), scope.bulk(reason="test"):
         for profile in Profile.objects.all():
             key = profile.contact.phone_key
-            identity, _new = profile.person.identities.get_or_create(kind="phone", key=key)
+            identity, _new = Identity.objects.get_or_create(kind="phone", key=key)
             identity.links.get_or_create(profile=profile)
     return found
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from brands.models import Brand
 from brands.wall import scope
 from members.imports.members import MemberChunks
 from members.imports.services import import_create, import_enqueue
-from members.models import DailyMetric, GroupMetric, ImportJob, PoolMetric, Profile
+from members.models import DailyMetric, GroupMetric, ImportJob, PoolMetric, Profile, ProfileTag
 from members.tasks import run_import
 from tenants.context import tenant_transaction
 
@@ -173,3 +174,25 @@ def test_a_file_is_checked_imported_by_rules_and_taken_back(acme, files):
         said("import_members", "acme", "tea", "--undo", "0")
     with pytest.raises(CommandError, match="Name the file"):
         said("import_members", "acme", "tea")
+
+
+def test_a_file_of_any_kind_is_imported_by_its_part_and_source(acme, tmp_path):
+    packed = tmp_path / "files.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("members.csv", "member_no,phone\n1,13800138000\n")
+        archive.writestr("tags.csv", "member_no,tags\n1,VIP\n7,13900139000\n")
+    with pytest.raises(CommandError, match="several tables"):
+        said("import_file", "acme", "tea", str(packed), kind="members")
+    text = said(
+        "import_file", "acme", "tea", str(packed), kind="members", part="members.csv", source="POS"
+    )
+    assert "1 created" in text
+    text = said("import_file", "acme", "tea", str(packed), kind="tags", part="tags.csv")
+    assert "1 created" in text
+    assert "1 rejected" in text
+    # What is printed names no member.
+    assert not {"13800138000", "13900139000", "VIP"} & set(text.split())
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert ImportJob.objects.get(kind="members").source.name == "POS"
+        assert ProfileTag.objects.get().tag.name == "VIP"
+    assert packed.exists()

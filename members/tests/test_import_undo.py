@@ -29,8 +29,7 @@ CONTENT = {
     "links": "SELECT p.member_no, i.kind, i.key::text, i.is_hot FROM members_identitylink l "
     "JOIN members_profile p ON p.id = l.profile_id "
     "JOIN members_identity i ON i.id = l.identity_id ORDER BY 1, 2, 3",
-    "identities": "SELECT i.kind, i.key::text, (SELECT min(p.member_no) FROM members_profile p "
-    "WHERE p.person_id = i.person_id) FROM members_identity i ORDER BY 1, 2",
+    "identities": "SELECT kind, space, key::text FROM members_identity ORDER BY 1, 2, 3",
     "count of persons": "SELECT count(*) FROM members_person",
     "lines": "SELECT o.order_no, l.line_no, l.product_code, l.product_name, l.quantity, l.amount, "
     "l.store_id, l.notice_id FROM members_orderline l JOIN members_order o ON o.id = l.order_id "
@@ -202,9 +201,11 @@ def test_an_undoing_stops_when_asked(filled, cast):
         tenant=filled.tenant,
         job_id=asked.pk,
         chunk_rows=1,
-        progress=lambda running: import_cancel(job=running, acting_user=cast.brand_manager)
-        if running.checkpoint == 1
-        else None,
+        progress=lambda running: (
+            import_cancel(job=running, acting_user=cast.brand_manager)
+            if running.checkpoint == 1
+            else None
+        ),
     )
     assert (undoing.state, undoing.report["restored"]) == ("cancelled", 1)
     assert "stays so" in undoing.error

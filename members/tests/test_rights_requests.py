@@ -129,6 +129,8 @@ def test_a_brand_erases_its_member_and_a_siblings_stays(world, load, visit, cast
         ErasedIdentifier.objects.update(erased_on="2025-01-01")
     back = load("members", ANN.format(no="T3", answer=",").replace("2024-01-02", "2025-01-02"))
     assert (back.rows_created, back.rows_rejected) == (1, 0)
+    # Her old order stays nobody's.
+    assert load("orders", ORDER.replace("T1", "T3")).rows_rejected == 1
 
 
 def test_an_erasure_opens_nothing_that_a_no_had_closed(world):

@@ -230,11 +230,14 @@ def test_a_filter_is_saved_in_the_list_and_opened_again(acme, cast, visit):
     fill(acme, "tea", members=3, orders=1)
     fill(acme, "tea", members=2, orders=0, first=50)
     client, hq = visit(cast.brand_manager), visit(cast.group_admin)
-    assert "Save this filter" not in client.get("/members/").content.decode()
-    assert "Save this filter" not in client.get("/members/?q=13800000001").content.decode()
-    assert "Save this filter" in client.get("/members/?ordered=yes").content.decode()
+    assert "Keep this view" not in client.get("/members/").content.decode()
+    assert "Keep this view" not in client.get("/members/?q=13800000001").content.decode()
+    assert "Keep this view" in client.get("/members/?ordered=yes").content.decode()
     for user in (cast.store_manager, cast.analyst):
-        assert "Save this filter" not in visit(user).get("/members/?ordered=yes").content.decode()
+        # For themselves alone.
+        page = visit(user).get("/members/?ordered=yes").content.decode()
+        assert "Keep this view" in page
+        assert 'name="owner"' not in page
     asked = {"ordered": "yes", "since": "2026-01-02", "name": "Buyers <b>"}
     assert client.post("/segments/new/", asked).status_code == 302
     page = client.get("/segments/").content.decode()

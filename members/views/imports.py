@@ -94,6 +94,7 @@ _KEPT = {
     "changed": gettext_lazy("changed since, by a later import or by hand"),
     "orders": gettext_lazy("have orders"),
     "answers": gettext_lazy("answered a notice: answers are never deleted"),
+    "decisions": gettext_lazy("were joined or parted by a person’s decision"),
     "events": gettext_lazy("have events, follows or tags"),
 }
 
@@ -130,7 +131,7 @@ def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
             if field.name in job.mapping and sees_cells(request, job)
         ],
         "rules": words(job.rules) if job.kind in RULED_KINDS and not job.undoes_id else [],
-        "found": _found(job) if job.state == State.CHECKED else None,
+        "found": _found(job) if job.state == State.CHECKED and job.report else None,
         "kept": _kept(job) if job.undoes_id else [],
         "mend_form": MendForm() if may_act and job.is_finished and job.rows_rejected else None,
         "mendings": list(job.mendings.order_by("pk")),
@@ -187,14 +188,18 @@ def import_watch(request: GroupRequest, job_id: int) -> HttpResponse:
         return redirect("members:import_columns", job.pk)
     is_part = bool(request.headers.get("HX-Request"))
     template = "members/_import_progress.html" if is_part else "members/import_watch.html"
-    return render(request, template, {**_watched(request, job), "stayed": _stayed(job)})
+    return render(request, template, {**_watched(request, job), **_stayed(job)})
 
 
-def _stayed(job: ImportJob) -> list[tuple[str, str]]:
-    """Return (where, what) of the first that stayed while an import was taken back."""
+def _stayed(job: ImportJob) -> dict[str, object]:
+    """Return how many stayed while an import was taken back, and the first: (where, what)."""
     ids = job.report.get("kept_ids", []) if job.undoes_id else []
     if not ids:
-        return []
+        return {}
+    return {"stayed": _named(job, ids), "stays": sum(job.report["kept"].values())}
+
+
+def _named(job: ImportJob, ids: list[int]) -> list[tuple[str, str]]:
     if job.kind == ImportJob.Kind.ORDERS:
         numbers = Order.objects.filter(pk__in=ids).order_by("pk").values_list("order_no", flat=True)
         return [("", number) for number in numbers]

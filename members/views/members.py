@@ -17,14 +17,24 @@ from brands.wall.reasons import Answer
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members import member_list, reveal, segments, selectors, strata, why
+from members.identity.decisions import may_decide
 from members.models import Profile
+from members.own_views import own_views
 from members.rights.requests import may_ask
+from members.timeline import timeline_of
+from members.views.own_views import opened
 from tenants.access import permission_required
+
+# Filters that stand folded up until one of them is set.
+_MORE = ("tier", "sales_from", "sales_to", "last_from", "last_to", "tag", "channel")
 
 
 @permission_required("members.view_profile")
 def members(request: GroupRequest) -> HttpResponse:
     """List the members that the wall shows, fifty at a time; the address holds the state."""
+    kept = own_views()
+    if not request.GET and (first := next((one for one in kept if one.is_default), None)):
+        return opened(first)
     form = member_list.MemberFilter(request.GET, visible=request.visible)
     asked = form.cleaned_data if form.is_valid() else {}
     unread = set(form.errors)
@@ -39,15 +49,17 @@ def members(request: GroupRequest) -> HttpResponse:
         asked = form.cleaned_data
     page = member_list.page_of(
         member_list.members_asked(asked, visible=request.visible),
-        sort=asked.get("sort", ""),
+        asked=asked,
+        visible=request.visible,
         before=request.GET.get("before", ""),
         after=request.GET.get("after", ""),
     )
     masked = selectors.masked_contacts([row.pk for row in page.rows])
     saving = None
-    if not asked.get("q") and request.user.has_perm("members.add_segment"):
-        saving = segments.saving(asked, visible=request.visible)
-    is_filtered = any(value for name, value in asked.items() if name != "sort")
+    if not asked.get("q"):
+        may_add = request.user.has_perm("members.add_segment")
+        saving = segments.saving(asked, visible=request.visible, may_add=may_add)
+    is_filtered = any(value not in (None, "") for name, value in asked.items() if name != "sort")
     contact = request.visible.kinds[Kind.CONTACT]
     masks = request.visible.kinds[Kind.MASKED]
     shows_strata = bool(asked.get("stratum")) or any(row.stratum for row in page.rows)
@@ -62,6 +74,9 @@ def members(request: GroupRequest) -> HttpResponse:
         "rows": [(row, masked.get(row.pk)) for row in page.rows],
         "is_filtered": is_filtered,
         "saving": saving,
+        "asks_more": any(asked.get(name) not in (None, "") for name in _MORE),
+        "views": kept,
+        "view": next((one for one in kept if str(one.pk) == request.GET.get("view")), None),
         "shows_strata": shows_strata,
         "formers": formers,
         "recomputing": follow_up.recomputing() if shows_strata else None,
@@ -104,7 +119,7 @@ def member_contact(request: GroupRequest, profile_id: int) -> HttpResponse:
     return render(request, "members/_contact.html", context)
 
 
-def _profile(profile_id: int) -> Profile:
+def _profile(profile_id: int) -> Any:
     rows = Profile.objects.select_related("brand", "store", "guide", "notice")
     return get_object_or_404(rows.annotate(is_answer_seen=selectors.answer_seen()), pk=profile_id)
 
@@ -133,9 +148,7 @@ def _contact(
     }
 
 
-def _page(
-    request: GroupRequest, profile: Profile, held: reveal.Held | None = None
-) -> dict[str, Any]:
+def _page(request: GroupRequest, profile: Any, held: reveal.Held | None = None) -> dict[str, Any]:
     visible = request.visible
     sees_orders = request.user.has_perm("members.view_order")
     answers = why.answers(profile, visible=visible, facts=facts(), grant=request.grant)
@@ -162,7 +175,9 @@ def _page(
         "notice": profile.notice if profile.is_answer_seen else None,
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,
+        "timeline": timeline_of(profile, sees_activity=sees_orders),
         "siblings": selectors.siblings_of(profile),
+        "may_decide": request.user.has_perm("members.unmerge") and may_decide(visible, profile),
         "answers": answers.values(),
         "orders_are_open": sees_orders and activity.is_open,
     }

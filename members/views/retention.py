@@ -72,7 +72,6 @@ def rules(request: GroupRequest) -> HttpResponse:
         "counted_at": counted_at,
         "may_change": may_change,
         "is_hq": request.visible.viewer.is_hq,
-        "k": request.tenant.k,
     }
     return render(request, "members/rights_retention.html", context)
 

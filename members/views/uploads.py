@@ -8,7 +8,6 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from brands.models import Brand
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members.forms import ColumnsForm, UploadForm, kinds_for
@@ -19,9 +18,9 @@ from members.imports.errors import ImportRefused
 from members.imports.files import Preview
 from members.imports.mapping import FIELDS
 from members.imports.preview import RowShown, rows_plain, rows_shown
-from members.imports.sources import mapping_for, source_create, source_remember
+from members.imports.sources import mapping_for, source_named, source_remember
 from members.imports.uploads import keep_upload
-from members.models import ImportJob, ImportSource
+from members.models import ImportJob
 from members.views.imports import may_import, own_job, sees_cells
 from tenants.access import permission_required
 
@@ -49,7 +48,10 @@ def import_upload(request: GroupRequest) -> HttpResponse:
                     file_name=upload.name,
                     acting_user=request.user,
                     is_mapped_later=True,
-                    source=_source(request, form, brand),
+                    source=form.cleaned_data["source"]
+                    or source_named(
+                        brand, form.cleaned_data["new_source"], acting_user=request.user
+                    ),
                 )
         except ImportRefused as error:
             path.unlink(missing_ok=True)
@@ -68,15 +70,6 @@ def import_upload(request: GroupRequest) -> HttpResponse:
         ],
     }
     return render(request, "members/import_upload.html", context)
-
-
-def _source(request: GroupRequest, form: UploadForm, brand: Brand) -> ImportSource | None:
-    """Return the source that was chosen, or the one that was named, made where it is new."""
-    name = " ".join(form.cleaned_data["new_source"].split())
-    if not name:
-        return form.cleaned_data["source"]
-    known = ImportSource.objects.filter(brand=brand, name=name, removed_at=None).first()
-    return known or source_create(brand=brand, name=name, acting_user=request.user)
 
 
 @permission_required("members.add_importjob")

@@ -35,6 +35,9 @@ class Command(BaseCommand):
         parser.add_argument("--as-is", action="store_true", help="keep the data's year, 2017")
         parser.add_argument("--reset", action="store_true", help="remove the demo's data first")
         parser.add_argument(
+            "--big", action="store_true", help="two million invented members; takes minutes"
+        )
+        parser.add_argument(
             "--check", action="store_true", help="load in a scratch folder, check, serve nothing"
         )
 
@@ -45,16 +48,20 @@ class Command(BaseCommand):
         as_is: bool,
         reset: bool,
         check: bool,
+        big: bool,
         **options: object,
     ) -> None:
         """Prepare, then check or serve; expected trouble is one clear line."""
         if not os.environ.get("SLUICE_EMBEDDED"):
-            self._run_with_services(port=port, as_is=as_is, reset=reset, check=check)
+            mine = {"--check": check, "--as-is": as_is, "--big": big}
+            self._run_with_services(
+                [word for word, is_said in mine.items() if is_said], port=port, reset=reset
+            )
         progress = ProgressBars()
         try:
             if not check:
                 require_port(port)
-            self._prepare(progress, as_is=as_is)
+            self._prepare(progress, as_is=as_is, is_big=big)
             if check:
                 self._check(progress, as_is=as_is)
                 return
@@ -82,10 +89,9 @@ class Command(BaseCommand):
         if code:
             raise SystemExit(code)
 
-    def _run_with_services(self, *, port: int, as_is: bool, reset: bool, check: bool) -> None:
+    def _run_with_services(self, mine: list[str], *, port: int, reset: bool) -> None:
         """Become `config.embedded run`, which starts the services before settings are read."""
-        run = ["--scratch"] if check else (["--reset"] if reset else [])
-        mine = [*(["--check"] if check else []), *(["--as-is"] if as_is else [])]
+        run = ["--scratch"] if "--check" in mine else (["--reset"] if reset else [])
         manage = [sys.executable, str(BASE_DIR / "manage.py"), "demo", *mine]
         os.environ["PORT"] = str(port)
         os.chdir(BASE_DIR)
@@ -93,7 +99,7 @@ class Command(BaseCommand):
             sys.executable, [sys.executable, "-m", "config.embedded", "run", *run, "--", *manage]
         )
 
-    def _prepare(self, progress: ProgressBars, *, as_is: bool) -> None:
+    def _prepare(self, progress: ProgressBars, *, as_is: bool, is_big: bool) -> None:
         from config.demo import load
 
         with progress.step("Database schema"):
@@ -104,7 +110,7 @@ class Command(BaseCommand):
         if load.is_loaded():
             self.stdout.write("✓ Demo data is already loaded.")
         else:
-            load.load_demo(progress=progress, as_is=as_is)
+            load.load_demo(progress=progress, as_is=as_is, is_big=is_big)
             progress.close()
 
     def _check(self, progress: ProgressBars, *, as_is: bool) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -19,6 +20,7 @@ from members.imports.services import (
     import_create,
     import_run,
 )
+from members.imports.sources import source_named
 from members.imports.undo import undo_run
 from members.management.commands._group import find_brand, find_tenant
 from members.models import ImportJob
@@ -26,7 +28,7 @@ from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
 _SECONDS_BETWEEN_LINES = 2.0
-_RULES = {
+_RULES: dict[str, dict[str, Any]] = {
     "newest": {"wins": NEWEST, "keeps_filled": False},
     "newest-keep": {"wins": NEWEST, "keeps_filled": True},
     "priority": {"wins": PRIORITY},
@@ -35,9 +37,9 @@ _UNDOING = (ImportJob.State.QUEUED, ImportJob.State.RUNNING, ImportJob.State.FAI
 
 
 class Command(BaseCommand):
-    """Import members of one brand from a CSV file."""
+    """Import members of one brand from a file."""
 
-    help = "Import members of one brand from a CSV file (UTF-8, UTF-16 or GB18030)."
+    help = "Import members of one brand from a file: CSV or .xlsx, also packed as .zip or .gz."
     kind: str = ImportJob.Kind.MEMBERS
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -48,6 +50,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--resume", action="store_true", help="go on with the last stopped import of this file"
         )
+        parser.add_argument(
+            "--part", default="", help="the sheet of a workbook or the file of an archive"
+        )
+        parser.add_argument("--source", default="", help="the name of the source, made where new")
         parser.add_argument(
             "--check", action="store_true", help="say what the import would do, and write nothing"
         )
@@ -75,6 +81,8 @@ class Command(BaseCommand):
         check: bool = False,
         undo: int | None = None,
         rules: str | None = None,
+        part: str = "",
+        source: str = "",
         **options: object,
     ) -> None:
         """Import the file, say how far it is, and end with what became of its rows."""
@@ -87,10 +95,12 @@ class Command(BaseCommand):
             raise CommandError("Name the file to import, or with --undo the import to take back.")
         with tenant_transaction(group), scope.bulk(reason="import"):
             found = find_brand(brand)
-            job = self._stopped(found.pk, file) if resume else None
+            job = self._stopped(found.pk, file, part) if resume else None
             if job is None:
                 try:
                     job = import_create(
+                        part=part,
+                        source=source_named(found, source),
                         brand=found,
                         kind=self.kind,
                         path=file,
@@ -170,10 +180,10 @@ class Command(BaseCommand):
         if undoing.state != ImportJob.State.DONE:
             raise CommandError(undoing.error)
 
-    def _stopped(self, brand_id: int, file: Path) -> ImportJob | None:
+    def _stopped(self, brand_id: int, file: Path, part: str) -> ImportJob | None:
         states = [ImportJob.State.RUNNING, ImportJob.State.FAILED, ImportJob.State.QUEUED]
         jobs = ImportJob.objects.filter(
-            brand=brand_id, kind=self.kind, file_name=file.name[:200], state__in=states
+            brand=brand_id, kind=self.kind, file_name__startswith=file.name[:200], state__in=states
         ).order_by("-pk")
         if not jobs:
             return None
@@ -181,13 +191,16 @@ class Command(BaseCommand):
             digest = digest_of(file)
         except OSError as error:
             raise CommandError(f"The file cannot be read: {error.strerror}.") from error
-        job = next((job for job in jobs if job.file_digest == digest), None)
+        job = next((job for job in jobs if digest in {job.file_digest, job.given_digest}), None)
         if job is None:
             raise CommandError(
                 f"{file} is not the file that a stopped import of this name began with. What that "
                 "one has written is kept. Import this file as a new one, without --resume."
             )
-        return import_again_from(job=job, path=file)
+        try:
+            return import_again_from(job=job, path=file, part=part)
+        except ImportRefused as error:
+            raise CommandError(str(error)) from error
 
     def _say(self, job: ImportJob) -> None:
         now = time.monotonic()

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("members", "0007_find_images_of_orders"),
+        ("members", "0008_persons_joined_and_parted"),
     ]
 
     operations = [

@@ -1,0 +1,16 @@
+"""The product's settings with `benchmarks.bare` in the place of tenancy and wall."""
+
+from config.settings import *  # noqa: F403
+from config.settings import MIDDLEWARE as _MIDDLEWARE
+
+_REPLACED = {
+    "tenants.middleware.HostMiddleware": "benchmarks.bare.host_middleware",
+    "tenants.api.ApiMiddleware": None,
+    "tenants.middleware.GrantMiddleware": None,
+    "tenants.middleware.SecondFactorMiddleware": None,
+    "brands.wall.middleware.ScopeMiddleware": "benchmarks.bare.wall_middleware",
+}
+MIDDLEWARE = [
+    "benchmarks.bare.constant_middleware",
+    *(replaced for name in _MIDDLEWARE if (replaced := _REPLACED.get(name, name)) is not None),
+]

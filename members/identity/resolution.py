@@ -1,0 +1,287 @@
+"""Bring persons up to date with the links that changed, set by set.
+
+Looks at the persons that changed profiles and identities touch, and at the whole clusters of those
+that were looked at closely, finds their components anew, and writes only what differs. The
+partition depends on links, rules and decisions alone, never on the order in which they came.
+
+An identity that many profiles of a brand have (a shop's own phone) joins none of that brand's. It
+goes on joining those of other brands: no brand parts its siblings' members by rows of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from members.identity import graph, moves
+from members.identity.contradictions import stage_parts
+from members.identity.own import keep_own_persons
+from members.identity.rules import Rules, rules_now
+from members.staging import stage, stage_query
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Count what a resolution changed."""
+
+    persons_seen: int
+    profiles_moved: int
+
+
+def begin_touching(cursor: CursorWrapper) -> None:
+    """Make the empty tables in which a bulk writer notes what `resolve` must look at.
+
+    touched_profile: profiles whose links changed. touched_identity: identities that gained or lost
+    a profile. arriving_profile: profiles not yet inserted, each with a person of its own, not yet
+    inserted either; `resolve` gives them their persons, so that each is written once, and the own
+    person of the brand's (`Profile.own_person_id`).
+    """
+    stage(cursor, "touched_profile", "profile_id bigint NOT NULL")
+    stage(cursor, "touched_identity", "identity_id bigint NOT NULL")
+    stage(
+        cursor,
+        "arriving_profile",
+        # A key: the planner takes an identity for one of few profiles, also where it is hot.
+        "profile_id bigint PRIMARY KEY, person_id bigint NOT NULL, brand_id bigint NOT NULL, "
+        "own_person_id bigint",
+    )
+
+
+def resolve(*, by_name: str = "") -> Resolved:
+    """Bring the persons of everything touched up to date; BY_NAME is who the journal names.
+
+    Runs in the caller's transaction, which holds the group's answers (members.locks). Leaves in
+    arriving_profile the persons of profiles that the caller inserts now (their persons are there),
+    and in affected_person (person_id) every person it looked at or made.
+    """
+    rules = rules_now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ANALYZE pg_temp.touched_profile; ANALYZE pg_temp.touched_identity; "
+            "ANALYZE pg_temp.arriving_profile"
+        )
+        _mend_statistics(cursor)
+        is_hot_touched, is_any_hot = _update_hot(cursor, rules)
+        is_any_decided = graph.has_decisions(cursor)
+        was_parted = graph.has_parted(cursor)
+        persons = _find_affected(cursor, is_hot_touched=is_hot_touched, was_parted=was_parted)
+        edges = _find_edges(cursor, rules, is_any_hot=is_any_hot, is_any_decided=is_any_decided)
+        parted = 0
+        if edges:
+            graph.label_components(cursor)
+            parted = stage_parts(
+                cursor, rules, nodes="node", is_any_hot=is_any_hot, is_any_decided=is_any_decided
+            )
+            _label_nodes(cursor, is_any_parted=bool(parted))
+        moved = moves.choose_persons(cursor)
+        if moved:
+            moves.write_moves(cursor, rules, by_name=by_name, is_any_parted=bool(parted))
+        if parted or was_parted:
+            moves.keep_clusters(cursor, is_any_parted=bool(parted))
+        moves.forget_conflicts(cursor)
+        if parted:
+            moves.show_conflicts(cursor, least_brands=2, sign=1)
+        if persons:
+            keep_own_persons(
+                cursor,
+                rules,
+                is_any_edge=bool(edges),
+                is_any_hot=is_any_hot,
+                is_any_decided=is_any_decided,
+            )
+        cursor.execute(
+            "DELETE FROM members_identity i USING touched_count t "
+            "WHERE i.id = t.identity_id AND t.holders = 0"
+        )
+    return Resolved(persons, moved)
+
+
+def _mend_statistics(cursor: CursorWrapper) -> None:
+    """Analyse what the planner takes for empty though it has pages.
+
+    So it is told of a table that was analysed while all its rows were undone ones. However many
+    come in since, it then expects one, and scans the whole table for each link: as many times as
+    an identity has profiles.
+    """
+    cursor.execute(
+        "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class "
+        "WHERE oid = ANY (%s::regclass[]) AND reltuples = 0 AND relpages > 0",
+        [["members_profile", "members_identity", "members_identitylink"]],
+    )
+    if tables := cursor.fetchone()[0]:
+        cursor.execute(f"ANALYZE {tables}")
+
+
+def _update_hot(cursor: CursorWrapper, rules: Rules) -> tuple[bool, bool]:
+    """Count who carries what was touched, and set is_hot where it changed.
+
+    It is set where an identity is hot in some brand; `hot_brand` says in which. Returns whether
+    anything touched was or is hot, noted in hot_touched, and whether anything in the group is.
+    """
+    limits = [rule.most_profiles for rule in rules.values()]
+    stage_query(
+        cursor,
+        "touched_count",
+        """
+        SELECT t.identity_id, (
+            SELECT count(*) FROM (
+                SELECT 1 FROM members_identitylink l
+                WHERE l.identity_id = t.identity_id LIMIT %s + 1
+            ) AS capped
+        ) AS holders
+        FROM (SELECT DISTINCT identity_id FROM touched_identity) AS t
+        """,
+        [max(limits)],
+    )
+    hot_touched = """
+        SELECT identity_id FROM touched_count WHERE holders > %s
+        UNION
+        SELECT i.id FROM members_identity i JOIN touched_count t ON t.identity_id = i.id
+        WHERE i.is_hot
+    """
+    cursor.execute(f"SELECT EXISTS ({hot_touched})", [min(limits)])
+    is_touched = bool(cursor.fetchone()[0])
+    if is_touched:
+        stage_query(cursor, "hot_touched", hot_touched, [min(limits)])
+        graph.stage_hot_brands(cursor, rules, "SELECT identity_id FROM hot_touched")
+        stage_query(
+            cursor,
+            "flipped",
+            """
+            WITH changed AS (
+                SELECT t.identity_id, COALESCE(bool_or(h.is_cold), false) AS is_hot
+                FROM hot_touched t LEFT JOIN hot_brand h USING (identity_id)
+                GROUP BY t.identity_id
+            )
+            SELECT c.identity_id FROM changed c JOIN members_identity i ON i.id = c.identity_id
+            WHERE i.is_hot <> c.is_hot
+            """,
+        )
+        cursor.execute(
+            "UPDATE members_identity i SET is_hot = NOT i.is_hot FROM flipped f "
+            "WHERE i.id = f.identity_id"
+        )
+    return is_touched, graph.has_hot(cursor)
+
+
+# The holders of a hot identity that it joins, or joined before.
+_AFFECTED_BY_HOT = """
+    UNION
+    SELECT p.person_id
+    FROM hot_touched t
+    JOIN members_identitylink l ON l.identity_id = t.identity_id
+    JOIN members_profile p ON p.id = l.profile_id
+    LEFT JOIN hot_brand h ON h.identity_id = l.identity_id AND h.brand_id = p.brand_id
+    WHERE h.is_cold IS NOT TRUE OR h.is_fresh
+        OR t.identity_id IN (SELECT identity_id FROM flipped)
+"""
+
+
+def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool, was_parted: bool) -> int:
+    """Stage the persons that may change, and their profiles as nodes.
+
+    Clusters were components before, and only touched links changed, so no edge leaves this set: a
+    person is its cluster, but where Person.cluster_id names further ones of it.
+    """
+    not_hot = "AND t.identity_id NOT IN (SELECT identity_id FROM hot_touched)"
+    persons = stage_query(
+        cursor,
+        "affected_person",
+        f"""
+        SELECT p.person_id FROM touched_profile t JOIN members_profile p ON p.id = t.profile_id
+        UNION
+        SELECT p.person_id
+        FROM touched_count t
+        JOIN members_identitylink l ON l.identity_id = t.identity_id
+        JOIN members_profile p ON p.id = l.profile_id
+        WHERE t.holders > 1 {not_hot if is_hot_touched else ""}
+        {_AFFECTED_BY_HOT if is_hot_touched else ""}
+        """,  # noqa: S608 - constants of the code
+    )
+    if was_parted:
+        cursor.execute(
+            """
+            INSERT INTO affected_person
+            SELECT q.id FROM members_person q WHERE q.cluster_id IN (
+                SELECT m.cluster_id
+                FROM affected_person a JOIN members_person m ON m.id = a.person_id
+                WHERE m.cluster_id IS NOT NULL
+            )
+            EXCEPT SELECT person_id FROM affected_person
+            """
+        )
+        persons += cursor.rowcount
+    stage_query(
+        cursor,
+        "node",
+        """
+        SELECT p.id AS profile_id, p.person_id, p.brand_id, p.id AS label,
+            p.own_person_id AS own_was, NULL::bigint AS cluster, false AS is_arriving
+        FROM affected_person a JOIN members_profile p ON p.person_id = a.person_id
+        """,
+    )
+    # Persons of arriving profiles are in no other table yet, so nobody else can have them.
+    cursor.execute("INSERT INTO affected_person SELECT person_id FROM arriving_profile")
+    if arriving := cursor.rowcount:
+        cursor.execute("ANALYZE pg_temp.affected_person")
+    return persons + arriving
+
+
+def _find_edges(
+    cursor: CursorWrapper, rules: Rules, *, is_any_hot: bool, is_any_decided: bool
+) -> int:
+    """Stage the edges between nodes; an arriving profile is a node where it shares an identity."""
+    found = stage_query(
+        cursor,
+        "candidate",
+        """
+        SELECT identity_id FROM touched_count WHERE holders > 1
+        UNION
+        SELECT l.identity_id FROM node n
+        JOIN members_identitylink l ON l.profile_id = n.profile_id
+        GROUP BY l.identity_id HAVING count(*) > 1
+        """,
+    )
+    if not found and not is_any_decided:
+        return 0
+    cursor.execute(
+        """
+        INSERT INTO node
+        SELECT a.profile_id, a.person_id, a.brand_id, a.profile_id, NULL, NULL, true
+        FROM arriving_profile a WHERE a.profile_id IN (
+            SELECT l.profile_id FROM candidate c
+            JOIN members_identitylink l ON l.identity_id = c.identity_id
+        )
+        """
+    )
+    if cursor.rowcount:
+        cursor.execute("ANALYZE pg_temp.node")
+    if is_any_hot:
+        graph.stage_hot_brands(
+            cursor,
+            rules,
+            "SELECT DISTINCT l.identity_id FROM node n "
+            "JOIN members_identitylink l ON l.profile_id = n.profile_id "
+            "JOIN members_identity i ON i.id = l.identity_id WHERE i.is_hot",
+        )
+    return graph.stage_edges(
+        cursor, rules, candidates="candidate", nodes="node", is_any_hot=is_any_hot
+    )
+
+
+def _label_nodes(cursor: CursorWrapper, *, is_any_parted: bool) -> None:
+    """Write the labels that the edges ended with onto the nodes."""
+    cursor.execute(
+        """
+        UPDATE node n SET label = e.label
+        FROM (SELECT DISTINCT profile_id, label FROM edge WHERE label <> profile_id) AS e
+        WHERE n.profile_id = e.profile_id
+        """
+    )
+    if is_any_parted:
+        cursor.execute(
+            "UPDATE node n SET label = p.label, cluster = p.cluster FROM part p "
+            "WHERE n.profile_id = p.profile_id"
+        )
