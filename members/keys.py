@@ -108,4 +108,5 @@ def group_keys() -> GroupKeys:
     """Return the current group's keys; raises KeysUnopened, under a wrong master key say."""
     rows = GroupKey.objects.order_by("version").values_list("purpose", "version", "wrapped")
     wrapped = tuple((purpose, version, bytes(blob)) for purpose, version, blob in rows)
-    return _kept(connection.schema_name, wrapped, provider())
+    wraps: object = provider()
+    return _kept(connection.schema_name, wrapped, wraps)

@@ -29,7 +29,16 @@ WRITABLE = {
     "members_intakebatch": {"SELECT", "INSERT"},
     "members_intakepart": {"SELECT", "INSERT"},
     "members_tag": {"SELECT", "INSERT", "UPDATE"},
+    "members_importsource": {"SELECT", "INSERT", "UPDATE"},
+    "members_ownview": {"SELECT", "INSERT", "UPDATE"},
+    "members_personentry": {"SELECT", "INSERT"},
+    "members_personrequest": {"SELECT", "INSERT"},
+    "members_personrequeststep": {"SELECT", "INSERT"},
     "members_groupconsententry": {"SELECT", "INSERT"},
+    "members_grouppersonentry": {"SELECT", "INSERT"},
+    "members_grouppersonrequest": {"SELECT", "INSERT"},
+    "members_grouppersonrequeststep": {"SELECT", "INSERT"},
+    "members_resolutionjob": {"SELECT", "INSERT"},
 }
 _OWNERS_OWN = tuple(
     model._meta.db_table

@@ -130,6 +130,7 @@ rotate_master_key | none: prints names of groups and numbers of rows
 """),
     "file": _rows("""
 config/catalogues.py:save | none: translations
+config/demo/big.py:write_files | none: invented people
 config/demo/harbor.py:_write | none: invented people
 config/demo/harbor.py:write_files | none: invented people
 config/demo/journey.py:write_files | none: invented people
@@ -183,6 +184,7 @@ members/key_checks.py: the keys of %s more groups cannot be opened | none: a num
 members/imports/pipeline.py: import %s of %s names a file that is not its own | none: a job's number and its group's name
 members/imports/upkeep.py: import %s of %s names a file that is not its own | none: a job's number and its group's name
 members/imports/pipeline.py: import %s of %s goes on in another worker | none: the numbers of a job and its group's name
+members/imports/undo.py: undoing %s of %s goes on in another worker | none: the numbers of a job and its group's name
 tenants/context.py: in %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 tenants/audit_checks.py: audit: the chain of group %s does not fit. %s | none: the numbers of a group and an event
 tenants/audit_checks.py: audit: the platform's chain ends with %s:%s | none: a number and a digest
