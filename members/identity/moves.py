@@ -143,7 +143,7 @@ def _journal(cursor: CursorWrapper, rules: Rules, *, by_name: str, is_any_parted
             FROM moved m
             LEFT JOIN joining j USING (from_person_id, label)
             {decided}
-        ) AS moves
+        ) AS moves ORDER BY profile_id
         """,  # noqa: S608
         [by_name[:120]],
     )
