@@ -143,13 +143,18 @@ def _journal(cursor: CursorWrapper, rules: Rules, *, by_name: str, is_any_parted
             now()
         FROM (
             SELECT m.*, j.identity_id, j.kind, j.one_brand, j.other_brand,
-                {decision} AS decision,
-                CASE WHEN j.label IS NULL THEN (
-                    SELECT min(n.brand_id) FROM node n
-                    WHERE n.person_id = m.from_person_id AND n.label <> m.label
-                ) END AS left_brand
+                {decision} AS decision, b.left_brand
             FROM moved m
             LEFT JOIN joining j USING (from_person_id, label)
+            LEFT JOIN (
+                SELECT s.from_person_id, s.label, min(n.brand_id) AS left_brand
+                FROM (
+                    SELECT from_person_id, label FROM moved
+                    EXCEPT SELECT from_person_id, label FROM joining
+                ) AS s
+                JOIN node n ON n.person_id = s.from_person_id AND n.label <> s.label
+                GROUP BY 1, 2
+            ) AS b USING (from_person_id, label)
             {decided}
         ) AS moves ORDER BY profile_id
         """,  # noqa: S608
