@@ -25,7 +25,7 @@ from members.notices import (
     rule_params,
     stored,
 )
-from members.staging import stage_query
+from members.staging import stage, stage_query
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
@@ -122,18 +122,21 @@ def _answers() -> int:
 
 
 def _counted(cursor: CursorWrapper, today: date) -> dict[int, list[Cell]]:
-    stage_query(cursor, "answered_person", _ANSWERED)
-    ruled = current_sql(
-        profiles=stored(STORED_PROFILES, "p", "answered_person"),
-        answers=stored(STORED_ANSWERS, "c", "answered_person"),
-        minors=stored(STORED_MINORS, "p", "answered_person"),
-    )
-    stage_query(
-        cursor,
-        "why_closed",
-        f"SELECT profile_id, says_yes, has_no FROM ({ruled}) AS ruled WHERE notice IS NULL",  # noqa: S608
-        rule_params(),
-    )
+    if stage_query(cursor, "answered_person", _ANSWERED):
+        ruled = current_sql(
+            profiles=stored(STORED_PROFILES, "p", "answered_person"),
+            answers=stored(STORED_ANSWERS, "c", "answered_person"),
+            minors=stored(STORED_MINORS, "p", "answered_person"),
+        )
+        stage_query(
+            cursor,
+            "why_closed",
+            f"SELECT profile_id, says_yes, has_no FROM ({ruled}) AS ruled WHERE notice IS NULL",  # noqa: S608
+            rule_params(),
+        )
+    else:
+        # Asked of nobody the rule would read every member.
+        stage(cursor, "why_closed", "profile_id bigint, says_yes boolean, has_no boolean")
     stage_query(cursor, "minor_person", _MINORS, {"today": today})
     cells: dict[int, list[Cell]] = defaultdict(list)
     cursor.execute(_STANDINGS)

@@ -67,12 +67,17 @@ def normalise_code(value: str) -> str:
 
 
 def identity_key(keys: GroupKeys, kind: str, normalised: str, space: str = "") -> bytes:
-    """Return the 16-byte key under which a normalised identifier is found in this group.
+    """Return the 16-byte key under which a normalised identifier is found in this group."""
+    text = key_start(kind, space) + normalised
+    return hmac.digest(keys.index, text.encode(), "sha256")[:16]
+
+
+def key_start(kind: str, space: str) -> str:
+    """Return what an identifier's key is the digest of, up to the identifier itself.
 
     SPACE is where it counts (members.identity.spaces); an identifier has no NUL in it.
     """
-    text = f"{kind}\0{space}\0{normalised}" if space else f"{kind}:{normalised}"
-    return hmac.digest(keys.index, text.encode(), "sha256")[:16]
+    return f"{kind}\0{space}\0" if space else f"{kind}:"
 
 
 # Contact field → kind of identity → Contact column with its key: what a contact is found by.

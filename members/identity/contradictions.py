@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.db.backends.utils import CursorWrapper
 
@@ -14,8 +14,8 @@ from members.staging import copy_into, stage
 
 # A cluster of more profiles is not looked at closely.
 MOST_REFINED = 10_000
-# Clusters that are read at once.
-_AT_ONCE = 200
+# Profiles whose clusters are read at once.
+_AT_ONCE = 20_000
 
 
 def stage_parts(
@@ -43,23 +43,40 @@ def stage_parts(
         "profile_id bigint NOT NULL, cluster bigint NOT NULL, label bigint NOT NULL, "
         "decision_id bigint, kinds varchar, is_too_large boolean NOT NULL",
     )
-    small = [cluster for cluster, size in found if size <= MOST_REFINED]
     count = 0
-    for start in range(0, len(small), _AT_ONCE):
-        some = small[start : start + _AT_ONCE]
-        count += _write(
-            cursor, _refined(cursor, rules, edge, nodes, warm, some, linking=None), is_large=False
+    for some in _batches((cluster, size) for cluster, size in found if size <= MOST_REFINED):
+        refined = _refined(
+            *(cursor, rules, edge, nodes, warm, some), linking=None, is_any_decided=is_any_decided
         )
+        count += _write(cursor, refined, is_large=False)
     large = [cluster for cluster, size in found if size > MOST_REFINED]
     if large:
         # Only what a person has one of joins anybody there.
         surest = {rule.kind for rule in rules.values() if rule.is_linking and rule.is_exclusive}
         for cluster in large:
-            refined = _refined(cursor, rules, edge, nodes, warm, [cluster], linking=surest)
+            refined = _refined(
+                *(cursor, rules, edge, nodes, warm, [cluster]),
+                linking=surest,
+                is_any_decided=is_any_decided,
+            )
             count += _write(cursor, refined, is_large=True)
     if count:
         cursor.execute("ANALYZE pg_temp.part")
     return count
+
+
+def _batches(clusters: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """Yield labels of clusters, given with their sizes, as many as are read at once."""
+    some: list[int] = []
+    profiles = 0
+    for cluster, size in clusters:
+        if some and profiles + size > _AT_ONCE:
+            yield some
+            some, profiles = [], 0
+        some.append(cluster)
+        profiles += size
+    if some:
+        yield some
 
 
 def _contradicting(
@@ -105,14 +122,16 @@ def _refined(
     clusters: list[int],
     *,
     linking: Iterable[str] | None,
+    is_any_decided: bool,
 ) -> list[tuple[int, Parts]]:
     profiles: dict[int, set[int]] = defaultdict(set)
-    cursor.execute(
-        f"SELECT DISTINCT label, profile_id FROM {edge} WHERE label = ANY(%s)",  # noqa: S608
-        [clusters],
-    )
-    for cluster, profile in cursor.fetchall():
-        profiles[cluster].add(profile)
+    if is_any_decided or linking is not None:
+        cursor.execute(
+            f"SELECT DISTINCT label, profile_id FROM {edge} WHERE label = ANY(%s)",  # noqa: S608
+            [clusters],
+        )
+        for cluster, profile in cursor.fetchall():
+            profiles[cluster].add(profile)
     wanted = set(graph.linking_kinds(rules) if linking is None else linking)
     cursor.execute(
         f"""
@@ -127,9 +146,10 @@ def _refined(
     for cluster, kind, number, key, holders in cursor.fetchall():
         order = (rules[kind].trust, kind, bytes(key))
         carried[cluster].append((order, Carried(kind, number, tuple(holders))))
+        profiles[cluster].update(holders)
     everybody = [profile for found in profiles.values() for profile in found]
     exclusive = _exclusive(cursor, rules, everybody, nodes, warm)
-    decisions = _decisions(cursor, everybody)
+    decisions = _decisions(cursor, everybody) if is_any_decided else []
     found = []
     for cluster in sorted(profiles):
         inside = profiles[cluster]

@@ -60,7 +60,7 @@ def stage_hot_brands(cursor: CursorWrapper, rules: Rules, identities: str) -> in
             holders > most AND holders - newly <= most AS is_fresh
         FROM (
             SELECT l.identity_id, COALESCE(p.brand_id, a.brand_id) AS brand_id, m.most,
-                count(*) AS holders, count(t.profile_id) AS newly
+                count(*) AS holders, count(COALESCE(t.profile_id, a.profile_id)) AS newly
             FROM ({identities}) AS i
             JOIN members_identity x ON x.id = i.identity_id
             JOIN {limits_sql(rules)} ON m.kind = x.kind

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 
-from members.contacts import IDENTIFIERS, identity_key, readings
-from members.identity.likeness import likeness
+from members.contacts import IDENTIFIERS, key_start, readings
+from members.identity.likeness import likeness_text
 from members.identity.spaces import Spaces, SpaceUnknown
 from members.keys import GroupKeys
 from members.models import IdentityKind
 
 
 class Keyed:
-    """Key the identifiers of a group's brands, by what is registered now."""
+    """Key the identifiers of a group's brands, by what is registered now.
+
+    HMAC's inner and outer hash begin with the key alone; they begin once here and are copied.
+    """
 
     def __init__(self, keys: GroupKeys) -> None:
         self.keys = keys
-        self._spaces = Spaces.now()
+        self.spaces = Spaces.now()
         self._found: dict[tuple[str, int, str], str] = {}
+        padded = keys.index.ljust(64, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def digest(self, text: str) -> bytes:
+        """Return the first 16 bytes of a text's HMAC-SHA-256 under the group's index key."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.digest()[:16]
 
     def space(self, kind: str, brand_id: int, account: str = "") -> str:
         """Return where a kept identifier counts; "" where that is not known any more."""
@@ -25,9 +39,9 @@ class Keyed:
         if at not in self._found:
             try:
                 self._found[at] = (
-                    self._spaces.of_account(kind, brand_id, account)
+                    self.spaces.of_account(kind, brand_id, account)
                     if account and kind not in (IdentityKind.CARD, IdentityKind.PHONE)
-                    else self._spaces.of_brand(kind, brand_id)
+                    else self.spaces.of_brand(kind, brand_id)
                 )
             except SpaceUnknown:
                 self._found[at] = ""
@@ -35,17 +49,17 @@ class Keyed:
 
     def key(self, kind: str, text: str, brand_id: int, account: str = "") -> bytes:
         """Return the key of a normalised identifier of a brand's member."""
-        return identity_key(self.keys, kind, text, self.space(kind, brand_id, account))
+        return self.digest(key_start(kind, self.space(kind, brand_id, account)) + text)
 
     def keys_in(self, kind: str, text: str, brand_ids: Iterable[int]) -> list[bytes]:
         """Return every key that a normalised identifier may have at brands."""
         spaces: set[str] = set()
         for brand_id in brand_ids:
             try:
-                spaces.add(self._spaces.of_brand(kind, brand_id))
+                spaces.add(self.spaces.of_brand(kind, brand_id))
             except SpaceUnknown:
-                spaces |= self._spaces.of_accounts(kind, brand_id)
-        return sorted(identity_key(self.keys, kind, text, space) for space in spaces or {""})
+                spaces |= self.spaces.of_accounts(kind, brand_id)
+        return sorted(self.digest(key_start(kind, space) + text) for space in spaces or {""})
 
     def found_by(self, text: str, brand_ids: Iterable[int] = ()) -> dict[str, list[bytes]]:
         """Return Contact column → keys for all that TEXT could be at brands: phone, card …"""
@@ -64,5 +78,5 @@ class Keyed:
             if fields.get(name)
         }
         if fields.get("name") and fields.get("birthday"):
-            found["likeness"] = likeness(self.keys, fields["name"], fields["birthday"])
+            found["likeness"] = self.digest(likeness_text(fields["name"], fields["birthday"]))
         return found

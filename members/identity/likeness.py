@@ -9,5 +9,9 @@ from members.keys import GroupKeys
 
 def likeness(keys: GroupKeys, name: str, birthday: str) -> bytes:
     """Return the keyed digest under which one name and birthday is found in this group."""
-    text = f"likeness:{''.join(name.split()).casefold()}\0{birthday}"
-    return hmac.digest(keys.index, text.encode(), "sha256")[:16]
+    return hmac.digest(keys.index, likeness_text(name, birthday).encode(), "sha256")[:16]
+
+
+def likeness_text(name: str, birthday: str) -> str:
+    """Return what a likeness is the digest of."""
+    return f"likeness:{''.join(name.split()).casefold()}\0{birthday}"

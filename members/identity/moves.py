@@ -92,22 +92,30 @@ def _journal(cursor: CursorWrapper, rules: Rules, *, by_name: str, is_any_parted
 
     A decision links below nought (see members.identity.graph), and is surer than any identity.
     """
+    # Who carries what joins there: each person once for each brand.
+    stage_query(
+        cursor,
+        "side",
+        """
+        SELECT DISTINCT e.identity_id, n.label, n.person_id, n.brand_id
+        FROM (SELECT DISTINCT label FROM moved) AS m
+        JOIN node n USING (label) JOIN edge e USING (profile_id)
+        """,
+    )
     trust = ", ".join(f"('{rule.kind}', {int(rule.trust)})" for rule in rules.values())
     stage_query(
         cursor,
         "joining",
         f"""
-        SELECT DISTINCT ON (m.from_person_id, m.label) m.from_person_id, m.label, e.identity_id,
+        SELECT DISTINCT ON (m.from_person_id, m.label) m.from_person_id, m.label, n.identity_id,
             i.kind, n.brand_id AS one_brand, o.brand_id AS other_brand
         FROM (SELECT DISTINCT from_person_id, label FROM moved) AS m
-        JOIN node n ON n.label = m.label AND n.person_id = m.from_person_id
-        JOIN edge e ON e.profile_id = n.profile_id
-        JOIN edge f ON f.identity_id = e.identity_id
-        JOIN node o ON o.profile_id = f.profile_id AND o.label = m.label
-            AND o.person_id <> m.from_person_id
-        LEFT JOIN members_identity i ON i.id = e.identity_id
+        JOIN side n ON n.label = m.label AND n.person_id = m.from_person_id
+        JOIN side o ON o.identity_id = n.identity_id AND o.label = n.label
+            AND o.person_id <> n.person_id
+        LEFT JOIN members_identity i ON i.id = n.identity_id
         LEFT JOIN (VALUES {trust}) AS t(kind, trust) ON t.kind = i.kind
-        ORDER BY m.from_person_id, m.label, t.trust NULLS FIRST, i.kind, i.key, e.identity_id,
+        ORDER BY m.from_person_id, m.label, t.trust NULLS FIRST, i.kind, i.key, n.identity_id,
             o.brand_id <> n.brand_id, o.brand_id, n.brand_id
         """,  # noqa: S608 - words and numbers of the code
     )
@@ -135,15 +143,20 @@ def _journal(cursor: CursorWrapper, rules: Rules, *, by_name: str, is_any_parted
             now()
         FROM (
             SELECT m.*, j.identity_id, j.kind, j.one_brand, j.other_brand,
-                {decision} AS decision,
-                CASE WHEN j.label IS NULL THEN (
-                    SELECT min(n.brand_id) FROM node n
-                    WHERE n.person_id = m.from_person_id AND n.label <> m.label
-                ) END AS left_brand
+                {decision} AS decision, b.left_brand
             FROM moved m
             LEFT JOIN joining j USING (from_person_id, label)
+            LEFT JOIN (
+                SELECT s.from_person_id, s.label, min(n.brand_id) AS left_brand
+                FROM (
+                    SELECT from_person_id, label FROM moved
+                    EXCEPT SELECT from_person_id, label FROM joining
+                ) AS s
+                JOIN node n ON n.person_id = s.from_person_id AND n.label <> s.label
+                GROUP BY 1, 2
+            ) AS b USING (from_person_id, label)
             {decided}
-        ) AS moves
+        ) AS moves ORDER BY profile_id
         """,  # noqa: S608
         [by_name[:120]],
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.db.backends.utils import CursorWrapper
 
-from members.contacts import identity_key
-from members.identity.spaces import PLATFORM_KINDS, Spaces, SpaceUnknown
+from members.contacts import key_start
+from members.identity.keyed import Keyed
+from members.identity.spaces import PLATFORM_KINDS, SpaceUnknown
 from members.imports import cells
 from members.imports.columns import Columns
-from members.keys import GroupKeys
 from members.models import IdentityKind
 from members.staging import copy_into, stage
 
@@ -21,30 +21,25 @@ _ACCOUNT = "account"
 class AccountCells:
     """Know where the identifiers of one brand's rows count."""
 
-    def __init__(self, brand_id: int, keys: GroupKeys, columns: set[str]) -> None:
+    def __init__(self, brand_id: int, keyed: Keyed, columns: set[str]) -> None:
         self.brand_id = brand_id
-        self.keys = keys
-        self.spaces = Spaces.now()
+        self.keyed = keyed
         self.fields = [name for name in _FIELDS if name in columns]
-        self.has_account = _ACCOUNT in columns
         self.named = [name for name in self.fields if name != IdentityKind.UNIONID]
-        self.card_space = self.spaces.of_brand(IdentityKind.CARD, brand_id)
+        self.card_space = keyed.space(IdentityKind.CARD, brand_id)
         self._found: dict[tuple[str, str], str] = {}
 
     def unionid_space(self, account: str) -> str:
         """Return where a unionid counts that is kept; "" where that is not known any more."""
-        try:
-            return self.space(IdentityKind.UNIONID, account)
-        except SpaceUnknown:
-            return ""
+        return self.keyed.space(IdentityKind.UNIONID, self.brand_id, account)
 
     def space(self, kind: str, account: str) -> str:
         """Return where an identifier counts; raises SpaceUnknown in words."""
         if (kind, account) not in self._found:
             self._found[kind, account] = (
-                self.spaces.of_account(kind, self.brand_id, account)
+                self.keyed.spaces.of_account(kind, self.brand_id, account)
                 if account
-                else self.spaces.of_brand(kind, self.brand_id)
+                else self.keyed.spaces.of_brand(kind, self.brand_id)
             )
         return self._found[kind, account]
 
@@ -60,22 +55,34 @@ class AccountCells:
                         reasons.setdefault(place, []).append((name, str(unknown)))
         read.reject(reasons)
 
-    def stage(self, cursor: CursorWrapper, read: Columns, profiles: list[int]) -> None:
-        """Stage named_identity: what rows carry in the spaces that they name, null for nothing."""
-        cursor.execute("DROP TABLE IF EXISTS pg_temp.named_identity")
-        if not self.named:
-            return
-        rows = []
-        for name in self.named:
-            for text, account, profile in zip(read[name], read[_ACCOUNT], profiles, strict=True):
-                try:
-                    space = self.space(name, account)
-                except SpaceUnknown:
-                    continue
-                key = cells.NULL
-                if text:
-                    key = f"\\\\x{identity_key(self.keys, name, text, space).hex()}"
-                rows.append(f"{profile}\t{name}\t{cells.escape(space)}\t{key}\n")
-        stage(cursor, "named_identity", "profile_id bigint, kind varchar, space varchar, key bytea")
-        columns = "profile_id, kind, space, key"
-        copy_into(cursor, "named_identity", columns, "".join(rows), joined_by="profile_id")
+    def carried(self, account: str, texts: tuple[str, ...]) -> list[str]:
+        """Return what a row carries in the spaces that it names, as COPY writes it.
+
+        Of each kind in `named` the kind, the space and the key, which is null for nothing.
+        """
+        found = []
+        for name, text in zip(self.named, texts, strict=True):
+            try:
+                space = self.space(name, account)
+            except SpaceUnknown:
+                continue
+            key = cells.NULL
+            if text:
+                key = f"\\\\x{self.keyed.digest(key_start(name, space) + text).hex()}"
+            found.append(f"{name}\t{cells.escape(space)}\t{key}\n")
+        return found
+
+
+def stage_named(cursor: CursorWrapper, rows: str, *, before_first: int) -> None:
+    """Stage named_identity: what rows carry in the spaces that they name, null for nothing.
+
+    A row is of a known profile, or of the new one with its number after BEFORE_FIRST.
+    """
+    stage(
+        cursor,
+        "named_identity",
+        "n integer, known_id bigint, kind varchar, space varchar, key bytea, "
+        f"profile_id bigint GENERATED ALWAYS AS (COALESCE(known_id, {before_first} + n)) STORED",
+    )
+    columns = "n, known_id, kind, space, key"
+    copy_into(cursor, "named_identity", columns, rows, joined_by="profile_id")

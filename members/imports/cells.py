@@ -33,18 +33,21 @@ class Problem(str):
 class Reader(dict[str, str]):
     """Map a cell to what COPY writes for it, or to a Problem."""
 
-    def __init__(self, read: Callable[[str], str]) -> None:
+    def __init__(self, read: Callable[[str], str], *, is_repeated: bool = True) -> None:
         super().__init__()
         self._read = read
+        # Whether cells come again often enough to be remembered.
+        self._is_repeated = is_repeated
         self.has_problems = False
 
     def __missing__(self, cell: str) -> str:
-        if len(self) >= _MEMORY:
-            self.clear()
         value = _spoilt(cell) or self._read(cell)
         if isinstance(value, Problem):
             self.has_problems = True
-        self[cell] = value
+        if self._is_repeated:
+            if len(self) >= _MEMORY:
+                self.clear()
+            self[cell] = value
         return value
 
 

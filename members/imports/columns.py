@@ -86,12 +86,13 @@ def read_columns(
     """Return the chunk's values; a field without a column has its default in every row."""
     values: dict[str, list[str]] = {}
     reasons: dict[int, list[tuple[str, str]]] = {}
+    given = list(zip(*chunk.rows, strict=True))
     for name, reader in readers.items():
         position = columns.get(name)
-        if position is None:
+        if position is None or not given:
             values[name] = [defaults[name]] * len(chunk.rows)
             continue
-        column = [reader[cells[position]] for cells in chunk.rows]
+        column = list(map(reader.__getitem__, given[position]))
         values[name] = column
         if reader.has_problems:
             for place, value in enumerate(column):

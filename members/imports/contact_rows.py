@@ -9,7 +9,7 @@ from members.staging import stage_query
 # What a row's contact data brings; a row that brings any says all of them.
 _OF_CONTACT = ("phone", "unionid", "card", "email")
 _NAMED = """
-    UNION SELECT profile_id, kind, space, key FROM named_identity WHERE key IS NOT NULL
+    UNION ALL SELECT profile_id, kind, space, key FROM named_identity WHERE key IS NOT NULL
 """
 _NAMED_SPACE = """EXISTS (
     SELECT FROM named_identity n
@@ -17,50 +17,76 @@ _NAMED_SPACE = """EXISTS (
 )"""
 
 
-def write_identities(cursor: CursorWrapper, brand_id: int, *, card_space: str = "") -> None:
-    """Write identities and links, and note what resolution must look at.
+def write_identities(
+    cursor: CursorWrapper,
+    brand_id: int,
+    *,
+    card_space: str,
+    has_known: bool = True,
+    has_named: bool = False,
+) -> None:
+    """Write identities and links of the staged rows, and note what resolution must look at.
+
+    That is not what is new and has one profile: it joins nobody.
 
     CARD_SPACE says where the brand's cards count. What came through an account of a platform
     stands in named_identity (members.imports.accounts): of its kind and space it is all that the
     profile carries, a null key for nothing.
     """
-    cursor.execute("SELECT to_regclass('pg_temp.named_identity') IS NOT NULL")
-    has_named = cursor.fetchone()[0]
     cursor.execute(
         "INSERT INTO arriving_profile "
         "SELECT profile_id, person_id, %s FROM incoming_member WHERE is_new",
         [brand_id],
     )
+    # Each identity once, known or new, with the profiles that carry it now.
     stage_query(
         cursor,
         "incoming_identity",
         f"""
-        SELECT i.profile_id, k.kind::varchar AS kind, k.space::varchar AS space, k.key
-        FROM incoming_member i
-        CROSS JOIN LATERAL (VALUES ('phone', '', i.phone_key),
-            ('unionid', i.unionid_space, i.unionid_key), ('card', %s, i.card_key),
-            ('email', '', i.email_key)) AS k(kind, space, key)
-        WHERE i.has_contact AND k.key IS NOT NULL {_NAMED if has_named else ""}
+        SELECT COALESCE(i.id, nextval(
+                (SELECT pg_get_serial_sequence('members_identity', 'id'))::regclass
+            )) AS identity_id, i.id IS NULL AS is_new, n.kind, n.space, n.key, n.profiles
+        FROM (
+            SELECT kind, min(space) AS space, key, array_agg(profile_id) AS profiles
+            FROM (
+                SELECT i.profile_id, k.kind::varchar, k.space::varchar, k.key
+                FROM incoming_member i
+                CROSS JOIN LATERAL (VALUES ('phone', '', i.phone_key),
+                    ('unionid', i.unionid_space, i.unionid_key), ('card', %s, i.card_key),
+                    ('email', '', i.email_key)) AS k(kind, space, key)
+                WHERE i.has_contact AND k.key IS NOT NULL {_NAMED if has_named else ""}
+            ) AS carried GROUP BY kind, key
+        ) AS n
+        LEFT JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
         """,  # noqa: S608 - a constant of the code
         [card_space],
     )
     cursor.execute(
-        """
-        INSERT INTO members_identity (kind, space, key, is_hot)
-        SELECT DISTINCT ON (n.kind, n.key) n.kind, n.space, n.key, false
-        FROM incoming_identity n
-        WHERE NOT EXISTS (
-            SELECT 1 FROM members_identity i WHERE i.kind = n.kind AND i.key = n.key
-        )
-        ORDER BY n.kind, n.key
-        """
+        "INSERT INTO members_identity (id, kind, space, key, is_hot) "
+        "SELECT identity_id, kind, space, key, false FROM incoming_identity WHERE is_new"
+    )
+    if has_known:
+        _change_links(cursor, has_named=has_named)
+        return
+    cursor.execute(
+        "INSERT INTO members_identitylink (profile_id, identity_id) "
+        "SELECT unnest(profiles), identity_id FROM incoming_identity"
     )
     cursor.execute(
+        "INSERT INTO touched_identity SELECT identity_id FROM incoming_identity "
+        "WHERE NOT is_new OR cardinality(profiles) > 1"
+    )
+
+
+def _change_links(cursor: CursorWrapper, *, has_named: bool) -> None:
+    """Add the links that profiles have now and remove those that known ones have no more."""
+    cursor.execute(
         f"""
-        WITH added AS (
+        WITH carried AS MATERIALIZED (
+            SELECT unnest(profiles) AS profile_id, identity_id FROM incoming_identity
+        ), added AS (
             INSERT INTO members_identitylink (profile_id, identity_id)
-            SELECT n.profile_id, i.id FROM incoming_identity n
-            JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
+            SELECT profile_id, identity_id FROM carried
             ON CONFLICT DO NOTHING
             RETURNING profile_id, identity_id
         ), removed AS (
@@ -69,8 +95,8 @@ def write_identities(cursor: CursorWrapper, brand_id: int, *, card_space: str = 
                 AND (m.has_contact AND i.kind = ANY(%s)
                     {"OR " + _NAMED_SPACE if has_named else ""})
                 AND NOT EXISTS (
-                    SELECT 1 FROM incoming_identity n
-                    WHERE n.profile_id = l.profile_id AND n.kind = i.kind AND n.key = i.key
+                    SELECT FROM carried c
+                    WHERE c.profile_id = l.profile_id AND c.identity_id = l.identity_id
                 )
             RETURNING l.profile_id, l.identity_id
         ), both_ways AS (
@@ -78,16 +104,18 @@ def write_identities(cursor: CursorWrapper, brand_id: int, *, card_space: str = 
         ), profiles AS (
             INSERT INTO touched_profile SELECT DISTINCT profile_id FROM both_ways
         )
-        INSERT INTO touched_identity SELECT DISTINCT identity_id FROM both_ways
+        INSERT INTO touched_identity
+        SELECT identity_id FROM both_ways
+        EXCEPT SELECT identity_id FROM incoming_identity WHERE is_new AND cardinality(profiles) = 1
         """,  # noqa: S608 - constants of the code
         [list(_OF_CONTACT)],
     )
 
 
-def write_contacts(cursor: CursorWrapper, key_version: int) -> None:
+def write_contacts(cursor: CursorWrapper, key_version: int, *, has_known: bool = True) -> None:
     """Write contact data, sealed and masked, of the rows that bring some."""
     cursor.execute(
-        """
+        f"""
         INSERT INTO members_contact (profile_id, brand_id, store_id, notice_id, sealed,
             key_version, fingerprint, phone_key, email_key, card_key, unionid_key,
             likeness, is_generated, minor_until)
@@ -96,27 +124,36 @@ def write_contacts(cursor: CursorWrapper, key_version: int) -> None:
             i.minor_until
         FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
         WHERE i.has_contact
-        ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
-            key_version = excluded.key_version, fingerprint = excluded.fingerprint,
-            phone_key = excluded.phone_key, email_key = excluded.email_key,
-            card_key = excluded.card_key, unionid_key = excluded.unionid_key,
-            likeness = excluded.likeness, is_generated = excluded.is_generated,
-            minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
-        """,
+        {_OVER_CONTACT if has_known else ""}
+        """,  # noqa: S608 - a constant of the code
         [key_version],
     )
     cursor.execute(
-        """
+        f"""
         INSERT INTO members_maskedcontact (profile_id, brand_id, store_id, notice_id, name,
             phone, email)
         SELECT p.id, p.brand_id, p.store_id, p.notice_id, i.name, i.phone, i.email
         FROM incoming_member i JOIN members_profile p ON p.id = i.profile_id
         WHERE i.has_contact
-        ON CONFLICT (profile_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
-            email = excluded.email
-        """
+        {_OVER_MASKED if has_known else ""}
+        """  # noqa: S608 - a constant of the code
     )
-    cursor.execute(
-        "INSERT INTO changed_profile "
-        "SELECT profile_id FROM incoming_member WHERE has_contact AND NOT is_new"
-    )
+    if has_known:
+        cursor.execute(
+            "INSERT INTO changed_profile "
+            "SELECT profile_id FROM incoming_member WHERE has_contact AND NOT is_new"
+        )
+
+
+_OVER_CONTACT = """
+    ON CONFLICT (profile_id) DO UPDATE SET sealed = excluded.sealed,
+        key_version = excluded.key_version, fingerprint = excluded.fingerprint,
+        phone_key = excluded.phone_key, email_key = excluded.email_key,
+        card_key = excluded.card_key, unionid_key = excluded.unionid_key,
+        likeness = excluded.likeness, is_generated = excluded.is_generated,
+        minor_until = COALESCE(excluded.minor_until, members_contact.minor_until)
+"""
+_OVER_MASKED = """
+    ON CONFLICT (profile_id) DO UPDATE SET name = excluded.name, phone = excluded.phone,
+        email = excluded.email
+"""

@@ -18,6 +18,8 @@ PROFILE_FIELDS = {
     "gender": "varchar",
     "store_id": "bigint",
     "registered_on": "date",
+    "tier": "varchar",
+    "points": "bigint",
     "as_of": "timestamptz",
     "source_rank": "smallint",
 }

@@ -105,6 +105,18 @@ MEMBER_FIELDS = (
         "会员注册时间 会员入会时间 成为客户时间 加入时间",
     ),
     Field(
+        "tier",
+        gettext_lazy("Tier"),
+        "tier level grade member_level member_tier member_grade vip_level 会员等级 等级 会员级别 "
+        "级别 客户等级 卡等级 会员卡等级 會員等級",
+    ),
+    Field(
+        "points",
+        gettext_lazy("Points"),
+        "points balance points_balance point_balance member_points bonus_points 积分 会员积分 "
+        "可用积分 当前积分 积分余额 剩余积分 積分",
+    ),
+    Field(
         "consent",
         gettext_lazy("Notice agreed to"),
         "consent consent_notice notice notice_version 同意告知 告知版本 同意的告知",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from django.utils.translation import gettext as _
 from brands.wall import scope
 from members import folders, locks
 from members.imports import files, images, life, report
+from members.imports.ahead import read_ahead
 from members.imports.columns import Counts
 from members.imports.consents import ConsentChunks
 from members.imports.contacts import ContactChunks
@@ -37,7 +40,7 @@ log = logging.getLogger(__name__)
 # Rows of one transaction: enough that a chunk's fixed cost is small, few enough to hold in memory
 # and to redo after a stop.
 CHUNK_ROWS = {
-    ImportJob.Kind.MEMBERS: 10_000,
+    ImportJob.Kind.MEMBERS: 20_000,
     ImportJob.Kind.ORDERS: 20_000,
     ImportJob.Kind.CONSENTS: 10_000,
     ImportJob.Kind.CONTACTS: 10_000,
@@ -213,14 +216,24 @@ def reading(
 
 
 def _run(tenant: Tenant, job: ImportJob, say: life.Progress, chunk_rows: int) -> None:
-    with reading(tenant, job, chunk_rows) as (shape, _columns, writer, found):
-        for number, chunk in enumerate(found):
+    with (
+        reading(tenant, job, chunk_rows) as (shape, _columns, writer, found),
+        read_ahead(tenant, writer, found) as chunks,
+    ):
+        for number, chunk in enumerate(chunks):
             if number in _ANALYSE_BEFORE:
                 _analyse(tenant, writer.tables)
             _write_chunk(tenant, job, shape, writer, chunk)
             say(job)
             if job.state != ImportJob.State.RUNNING:
                 return
+
+
+def _peak_memory() -> int:
+    """Return the most memory that this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In kilobytes, but on macOS.
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _say_wait(tenant: Tenant, job: ImportJob) -> None:
@@ -264,6 +277,7 @@ def _write_chunk(
                 fields["ids_to"] = images.last_id(cursor, job.kind)
             fields["checkpoint"] = chunk.end
             fields["checkpoint_line"] = chunk.end_line
+            fields["peak_memory"] = max(now.peak_memory, _peak_memory())
             if bad:
                 bad.sort(key=lambda row: row.line)
                 name = folders.rejected_path(tenant.schema_name, job.pk)

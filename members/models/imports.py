@@ -76,6 +76,8 @@ class ImportJob(Walled):
     rows_updated = models.BigIntegerField(_("changed"), default=0)
     rows_unchanged = models.BigIntegerField(_("unchanged"), default=0)
     rows_rejected = models.BigIntegerField(_("rejected"), default=0)
+    # The most memory that the worker has held until the last chunk, in bytes.
+    peak_memory = models.BigIntegerField(default=0, db_default=0)
     # Rows that a later row of the same file replaced.
     rows_repeated = models.BigIntegerField(_("repeated in the file"), default=0)
     # The lines of the first of them, for whoever looks for them in the file.

@@ -47,6 +47,8 @@ class Profile(Walled):
     registered_on = models.DateField(_("member since"), null=True, blank=True)
     # The level as the brand's own system calls it.
     tier = models.CharField(_("tier"), max_length=40, blank=True, default="", db_default="")
+    # The balance as the brand's own system counts it.
+    points = models.BigIntegerField(_("points"), null=True, blank=True, db_default=None)
     # Totals over the profile's orders, kept by the importer; money in minor units.
     orders = models.IntegerField(_("orders"), default=0)
     sales = models.BigIntegerField(_("sales"), default=0)

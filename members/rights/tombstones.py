@@ -7,6 +7,7 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from django.db.models import Count, Max
 from django.utils.translation import gettext as _
 
 from brands.formatting import day
@@ -54,6 +55,12 @@ def remember(rows: Iterable[tuple[int, str, str]], *, on: dt.date) -> int:
         update_fields=["erased_on"],
     )
     return len(kept)
+
+
+def erased_stamp(brand_id: int) -> tuple[object, ...]:
+    """Return what differs after anybody else was erased from a brand."""
+    found = ErasedIdentifier.objects.filter(brand_id=brand_id)
+    return tuple(found.aggregate(Count("pk"), Max("pk"), Max("erased_on")).values())
 
 
 def reject_erased(read: Columns, brand_id: int, known: Iterable[str]) -> None:

@@ -358,6 +358,6 @@ def test_no_brand_counts_its_siblings_members_by_the_numbers_of_its_own(importer
     importer.members("member_no\nT3\nT1\n")
     ids = dict(Profile.objects.values_list("member_no", "pk"))
     assert ids["T2"] - ids["T1"] == 1
-    assert ids["B1"] - ids["T2"] == 700_000 + 2
-    assert ids["T3"] - ids["B1"] == 2
+    assert ids["B1"] - ids["T2"] == 1_000 + 700_000 + 2
+    assert ids["T3"] - ids["B1"] == 1_000 + 2
     assert next(drawn, None) is None

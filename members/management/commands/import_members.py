@@ -124,7 +124,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{job.get_state_display()}: {job.rows_read:,} rows read, {job.rows_created:,} "
             f"created, {job.rows_updated:,} changed, {job.rows_unchanged:,} unchanged, "
-            f"{job.rows_repeated:,} repeated, {job.rows_rejected:,} rejected"
+            f"{job.rows_repeated:,} repeated, {job.rows_rejected:,} rejected; "
+            f"{job.peak_memory / 2**20:,.0f} MB of memory at most"
         )
         if job.rows_rejected:
             place = rejected_file(job, group.schema_name)
