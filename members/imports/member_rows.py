@@ -339,7 +339,10 @@ class Rows:
         if before.fingerprint == fingerprint:
             return _SAME_CONTACT
         sealed = contacts.seal_text(self.keys, text)
-        return self._text(*(fields.get(one, "") for one in CONTACT), generated, fingerprint, sealed)
+        name, phone, email, unionid, card, birthday, account = (fields.get(o, "") for o in CONTACT)
+        return self._text(
+            *(name, phone, email, unionid, card, birthday, account, generated), fingerprint, sealed
+        )
 
     def _text(
         self,
