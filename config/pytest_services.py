@@ -16,7 +16,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from config.embedded import EmbeddedError
-from config.embedded.folder import BASE_DIR, VarFolder, clear_errors, default_var
+from config.embedded.folder import VarFolder, clear_errors, default_var
 from config.embedded.services import Services
 
 _RUNS_SIDE_BY_SIDE = 16
@@ -71,15 +71,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _lateness(item: pytest.Item) -> int:
     if item.get_closest_marker("long"):
         return 0
-    if _shares_fixtures(item.nodeid.split("::")[0]):
+    if _shares_fixtures(item.path):
         return 1
     return 2 if hasattr(getattr(item, "obj", None), "hypothesis") else 3
 
 
 @functools.cache
-def _shares_fixtures(file: str) -> bool:
+def _shares_fixtures(file: Path) -> bool:
     """Tell whether a file has fixtures of its own for longer than one test."""
-    return "@pytest.fixture(scope=" in (BASE_DIR / file).read_text(encoding="utf-8")
+    return "@pytest.fixture(scope=" in file.read_text(encoding="utf-8")
 
 
 class Dealer(LoadScopeScheduling):
@@ -87,7 +87,7 @@ class Dealer(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
-        return file if _shares_fixtures(file) else nodeid
+        return file if _shares_fixtures(self.config.rootpath / file) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
