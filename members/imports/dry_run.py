@@ -242,13 +242,11 @@ class _Check:
                 f"""
                 SELECT count(*) FILTER (WHERE a.notice_id IS NOT NULL AND b.notice_id IS NULL),
                     count(*) FILTER (WHERE a.notice_id IS NULL AND b.notice_id IS NOT NULL),
-                    count(*) FILTER (WHERE a.person_id IS DISTINCT FROM b.person_id AND EXISTS (
-                        SELECT FROM members_profile q
-                        WHERE q.person_id = a.person_id AND q.brand_id = %s AND q.id <> a.id
-                    )), {changes}
+                    -- By the brand's own links: what siblings know of them is not told.
+                    count(*) FILTER (WHERE a.own_person_id IS NOT NULL
+                        AND a.own_person_id IS DISTINCT FROM b.own_person_id), {changes}
                 FROM after_check a LEFT JOIN before_check b USING (id)
-                """,  # noqa: S608 - columns of the code
-                [self.job.brand_id],
+                """  # noqa: S608 - columns of the code
             )
             opened, closed, joined, *fields = cursor.fetchone()
             tally.opened += opened
@@ -270,7 +268,7 @@ class _Check:
 
 
 _MEMBERS = f"""
-    SELECT p.id, p.person_id, p.notice_id, k.sealed, k.fingerprint,
+    SELECT p.id, p.own_person_id, p.notice_id, k.sealed, k.fingerprint,
         {", ".join(f"p.{name}" for name in _PROFILE)}
     FROM checked_number n
     JOIN members_profile p ON p.brand_id = %(brand)s AND p.member_no = n.member_no

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 from django.utils.translation import gettext as _
 
+from members.contacts import identity_key
 from members.identity import hot_profiles
 from members.identity.keyed import Keyed
 from members.imports.files import Chunk
@@ -134,7 +135,11 @@ class Members:
     def _make(self, kind: str, missing: dict[bytes, IdentityOf]) -> None:
         """Make fans: who only follows is no member, and is numbered by the identifier's key."""
         column = _COLUMN[kind]
-        numbers = {key: f"fan-{key.hex()}" for key in missing}
+        # The brand's own: one that is the same at siblings would tell whom they have as well.
+        keys, brand = self._keyed.keys, self._brand_id
+        numbers = {
+            key: f"fan-{identity_key(keys, 'fan', f'{brand}:{key.hex()}').hex()}" for key in missing
+        }
         job = ImportJob(
             brand_id=self._brand_id, mapping={name: name for name in ("member_no", column)}
         )

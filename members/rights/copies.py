@@ -86,14 +86,15 @@ def _membership(profile: Profile, visible: Visible, tenant: Tenant) -> dict[str,
             "stratum": _stratum(profile),
             "tables": [table for one in PLACES if (table := _table(one, profile))],
             "notices": _notices(profile, tenant.locale),
+            # The kind of what joined them, where the asker sees every brand it joined: in whose
+            # rows else the person is found is no asker's to know.
+            "joined": [
+                {"at": moment(at), "by": cause.partition(" ")[0]}
+                for at, cause in PersonMerge.objects.filter(profile=profile)
+                .order_by("pk")
+                .values_list("at", "cause")
+            ],
         }
-    found["joined"] = [
-        # The kind of what joined them; the thing itself is in the contact data.
-        {"at": moment(at), "by": cause.partition(" ")[0]}
-        for at, cause in PersonMerge.objects.filter(profile=profile)
-        .order_by("pk")
-        .values_list("at", "cause")
-    ]
     found["looked"] = [
         {"at": moment(one.at), "what": audit_words.act(one.action), "as": one.role}
         for one in AuditEvent.objects.filter(

@@ -27,7 +27,17 @@ from members.stratify import stratify_persons
 from tenants.models import Tenant
 
 # What of it a certificate does not count: it would tell a brand what a sibling has.
-UNTOLD = frozenset({"members.Identity", "members.Person", "members.PersonMerge"})
+UNTOLD = frozenset(
+    {
+        "members.GroupConsentEntry",
+        "members.GroupPersonEntry",
+        "members.Identity",
+        "members.Person",
+        "members.PersonConflict",
+        "members.PersonDecisionSide",
+        "members.PersonMerge",
+    }
+)
 
 
 @dataclass(frozen=True)

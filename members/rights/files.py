@@ -149,7 +149,11 @@ def _holds(path: Path, texts: frozenset[str]) -> bool:
 
 def _clean_exports(tenant: Tenant, erased: Erased) -> None:
     keys = group_keys()
+    brands = {str(brand) for brand in erased.brands}
     for job in ExportJob.objects.all().select_for_update():
+        # What holds no row of the brand goes on: an erasure tells no sibling of itself.
+        if job.brands and brands.isdisjoint(job.brands):
+            continue
         changed = []
         asked = contacts.open_sealed(keys, bytes(job.filters))
         if _is_theirs([str(asked.get("q", ""))], erased.texts):

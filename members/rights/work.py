@@ -92,7 +92,14 @@ def _take_steps() -> None:
                     request.entered_by_id = checked.made_by_id
                 request.state = State.QUEUED
                 queued.append(request)
-                if isinstance(request, PersonRequest) and request.is_for_group:
+                # By the number of a sibling's member nothing is handed on.
+                if (
+                    isinstance(request, PersonRequest)
+                    and request.is_for_group
+                    and Profile.objects.filter(
+                        pk=request.profile_id, brand_id=request.brand_id
+                    ).exists()
+                ):
                     _hand_to_group(request)
         model.objects.bulk_update(
             queued, ["checked", "grant_id", "entered_by", "state"], batch_size=500

@@ -1,0 +1,56 @@
+"""A brand's own export ends when a sibling erases somebody who is in it: so the brand is told."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from brands.wall import scope
+from members.exports.job import export_run
+from members.exports.services import export_create
+from members.models import ExportJob, Profile
+from members.rights.work import rights_run
+from tenants.context import tenant_transaction
+
+HEAD = "member_no,name,phone,registered_on\n"
+
+
+@pytest.fixture
+def exported(acme, load, switch, seeing, cast):
+    """Return bakery's export of Ann alone, whom tea, in brand-max, has as well."""
+    switch("brand_max", "tea")
+    switch("brand_max", "bakery")
+    load("members", HEAD + "T1,Ann Lee,13800000001,2024-01-02\nT2,Xi,13911111111,2024-01-02\n")
+    load("members", HEAD + "B1,Ann Lee,13800000001,2024-01-02\n", brand="bakery")
+    with seeing(cast.sibling_manager) as opened:
+        job = export_create(filters={}, visible=opened.visible, acting_user=cast.sibling_manager)
+    return export_run(tenant=acme, job_id=job.pk, grant_id=job.grant_id)
+
+
+def erase(acme, visit, person, number: str) -> None:
+    """Have a member erased by the page."""
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        pk = Profile.objects.get(member_no=number).pk
+    client, page = visit(person), reverse("members:rights_new", args=[pk])
+    key = client.get(page).context["form"]["request_key"].value()
+    data = {"what": "erasure", "through": "store", "checked": "document", "request_key": key}
+    assert client.post(page, {**data, "is_sure": "on"}).status_code == 302
+    rights_run(tenant=acme)
+
+
+@pytest.mark.parametrize("number", ["T2", "T1"])
+def test_no_export_of_a_brands_own_members_tells_of_a_siblings_erasure(
+    acme, exported, visit, cast, number
+):
+    assert exported.state == ExportJob.State.DONE
+    erase(acme, visit, cast.brand_manager, number)
+    page = visit(cast.sibling_manager).get(reverse("members:exports")).content.decode()
+    assert "was erased since" not in page
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert ExportJob.objects.get(pk=exported.pk).state == ExportJob.State.DONE
+
+
+def test_ones_own_erasure_takes_the_file_away(acme, exported, visit, cast):
+    erase(acme, visit, cast.sibling_manager, "B1")
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert ExportJob.objects.get(pk=exported.pk).state == ExportJob.State.OUTDATED
