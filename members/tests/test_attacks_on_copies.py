@@ -49,7 +49,8 @@ def test_a_copy_tells_a_brand_nothing_of_a_closed_siblings_members(planted, acme
     asked = copy_of(acme, visit, cast.brand_manager, "T-ASKED")
     nobody = copy_of(acme, visit, cast.brand_manager, "T-NOBODY")
     # The twin: both are in full what tea holds.
-    assert asked["contact"] and nobody["contact"]
+    assert asked["contact"]
+    assert nobody["contact"]
     assert asked["joined"] == nobody["joined"]
 
 
