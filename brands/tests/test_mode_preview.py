@@ -265,7 +265,8 @@ def test_what_a_modes_channels_need_is_named_until_it_is_there(in_acme):
     account("wecom", bakery)
     assert codes([tea], after) == {"several_open_platforms", "corps_apart"}
     ChannelAccount.objects.filter(pk=own.pk).update(open_platform_account="op1")
-    ChannelAccount.objects.filter(kind="wecom", brand=bakery).delete()
+    with scope.bulk(reason="test"):
+        ChannelAccount.objects.filter(kind="wecom", brand=bakery).delete()
     assert codes([tea], after) == set()
     closed = {tea.pk: Mode.BRAND_MAX, bakery.pk: Mode.MEMBER_MAX}
     assert codes([bakery], closed) == {"no_mini_program", "no_own_corp"}

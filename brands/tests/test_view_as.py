@@ -54,8 +54,12 @@ _OTHERWISE = {
     "imports/<int:job_id>/rejected/",
     "imports/new/",
     "imports/<int:job_id>/columns/",
-    # A file is its asker's alone.
+    # A file is its asker's alone, and so is a view of the list.
     "exports/<uuid:export_id>/",
+    "members/views/<int:own_view_id>/",
+    "rights/<int:person_request_id>/",
+    "imports/sources/",
+    "imports/<int:job_id>/undo/",
 }
 
 

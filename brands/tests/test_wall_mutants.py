@@ -49,7 +49,8 @@ def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
         return
     if issubclass(model, GrantWalled):
         yield "any grant's", "current_setting('sluice.grants', true) <> '{}'"
-        yield "the maker in the place of the grant", read.replace("grant_id", "created_by_id")
+        if _has_maker(model):
+            yield "the maker in the place of the grant", read.replace("grant_id", "created_by_id")
         yield (
             "own brands in the place of grants",
             read.replace("sluice.grants", "sluice.write_brands"),
@@ -224,6 +225,10 @@ def _look_rules(model: type[Walled], rule: str) -> dict[str, str]:
     return found
 
 
+def _has_maker(model: type) -> bool:
+    return any(field.column == "created_by_id" for field in model._meta.concrete_fields)
+
+
 def _checks(model: type) -> Iterator[tuple[str, str]]:
     """Yield broken versions of a table's rule of writing; each must differ from the rule."""
     rule = next(policy.check for policy in policies(model) if policy.name == "sluice_insert")
@@ -233,7 +238,8 @@ def _checks(model: type) -> Iterator[tuple[str, str]]:
         yield "whoever reads", rule.replace("write_group", "group_set")
         return
     if issubclass(model, GrantWalled):
-        yield "the maker's", rule.replace("grant_id", "created_by_id")
+        if _has_maker(model):
+            yield "the maker's", rule.replace("grant_id", "created_by_id")
         yield "any grant's", "current_setting('sluice.grants', true) <> '{}'"
         return
     yield "brands that are read", rule.replace("write_brands", "metrics_all")

@@ -159,6 +159,10 @@ brands/admin/resources.py:HierarchyResource._find.find | none: units, brands and
 brands/dashboard.py:kept | members/tests/test_panels.py::test_a_kept_panel_is_never_given_to_another_scope
 members/api/description.py:description | none: the API's description
 members/contacts.py:_cipher | none: ciphers by their keys
+members/imports/member_rows.py:instant_of | none: instants by their text
+members/imports/member_rows.py:_micros | none: instants by their text
+members/imports/member_rows.py:minor_until | none: birthdays by their text, of nobody, in a bulk worker
+members/imports/members.py:MemberChunks.__init__ | none: days by their text
 tenants/audit_chain.py:_keys | none: keys of seals
 members/keys.py:_kept | none: keys of a group by its rows, under the group's name; no member's data
 tenants/master_key.py:_provider | none: what wraps keys

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 
 from brands.tests import oracle, wall_rows
 from config.tests.fuzz.stage import Member
@@ -100,6 +100,12 @@ class Reading(Strata):
                 if kind == "activity" and not self.orders.get(member):
                     continue
                 may = is_shown and self._may(world, viewer, facts, kind, pk)
+                if kind == "contact" and is_shown:
+                    # Masked for everybody until it is asked for.
+                    assert mark not in text, (who, member, kind)
+                    with override_settings(REVEALS_PER_HOUR=10**9):
+                        asked = client.post(f"/members/{pk}/contact/", {"reason": "A fuzz"})
+                    text = text if asked.status_code == 404 else asked.content.decode()
                 assert (mark in text) == may, (who, member, kind)
                 count(kind, "page", allowed=may, denied=not may)
 
