@@ -20,7 +20,6 @@ from brands.tests import oracle, wall_rows
 from brands.wall import scope
 from brands.wall.models import GrantWalled, Walled
 from config.tests.fuzz.stage import BRANDS, KINDS, Clock, Member, Stage
-from members.models import BrandOverlap
 from members.tests import consent_oracle
 from members.tests.test_import_persons import components
 from tenants.connection import connection as schema_connection
@@ -99,7 +98,7 @@ class World(RuleBasedStateMachine):
         # Order number → amount in minor units, and its day.
         self.orders: dict[Member, dict[str, tuple[int, dt.date]]] = {}
         self.closed_until: dt.datetime | None = None
-        self.within: dict[str, list[int]] = {}
+        self.within: dict[Any, dict[str, list[int]]] = {}
         self.turn = 0
 
     def _meet_anew(self) -> None:
@@ -226,8 +225,9 @@ class World(RuleBasedStateMachine):
                         for key, row in facts.items()
                     }
                 found[model] = facts
-            cursor.execute("SELECT id::text, within FROM members_brandoverlap")
-            self.within = dict(cursor.fetchall())
+                if isinstance(model, type) and issubclass(model, Walled) and model.wall.within:
+                    cursor.execute(f'SELECT id::text, {model.wall.within} FROM "{table}"')
+                    self.within[model] = dict(cursor.fetchall())
         return found
 
     def _allowed(
@@ -235,14 +235,15 @@ class World(RuleBasedStateMachine):
     ) -> set[str]:
         """Return the keys of a table's rows that the oracle lets the viewer read."""
         allowed = wall_rows.expected(world, viewer, model, rows)
-        if model is BrandOverlap:
-            allowed &= self._within_sight(world, viewer)
+        if model in self.within:
+            allowed &= self._within_sight(world, viewer, model)
         return allowed
 
-    def _within_sight(self, world: oracle.World, viewer: oracle.Viewer) -> set[str]:
-        """Return the overlaps that count only brands whose figures the viewer sees in full."""
+    def _within_sight(self, world: oracle.World, viewer: oracle.Viewer, model: Any) -> set[str]:
+        """Return the rows that are about such brands only as the viewer sees in full."""
+        kind = str(model.wall.kind)
         return {
             key
-            for key, brands in self.within.items()
-            if all(oracle.may_read(world, viewer, "metrics", oracle.Row(one)) for one in brands)
+            for key, brands in self.within[model].items()
+            if all(oracle.may_read(world, viewer, kind, oracle.Row(one)) for one in brands)
         }
