@@ -59,10 +59,12 @@ def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
     kind = model.wall.kind
     yield "store in the place of brand", read.replace("brand_id =", "store_id =")
     yield "notice in the place of brand", read.replace("brand_id =", "notice_id =")
-    yield (
-        "key in the place of brand",
-        read.replace("brand_id =", f"{model._meta.pk_fields[0].column} ="),
-    )
+    # A key of another type is refused by the database itself.
+    if not isinstance(model._meta.pk_fields[0], models.UUIDField):
+        yield (
+            "key in the place of brand",
+            read.replace("brand_id =", f"{model._meta.pk_fields[0].column} ="),
+        )
     if model.wall.is_for_siblings:
         # Elsewhere a brand that is not the store's tells it nothing, whatever the store.
         yield "own stores of any brand", _without(read, "AND brand_id", "store_brands")
