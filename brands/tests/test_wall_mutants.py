@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import connection, models
 
 from brands.tests import wall_rows
 from brands.tests.checker import WRITABLE, look_violations, wall_violations
