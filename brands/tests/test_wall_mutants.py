@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection
+from django.db.models import UUIDField
 
 from brands.tests import wall_rows
 from brands.tests.checker import WRITABLE, look_violations, wall_violations
@@ -60,7 +61,7 @@ def _rules(read: str, model: type) -> Iterator[tuple[str, str]]:
     yield "store in the place of brand", read.replace("brand_id =", "store_id =")
     yield "notice in the place of brand", read.replace("brand_id =", "notice_id =")
     # A key of another type is refused by the database itself.
-    if not isinstance(model._meta.pk_fields[0], models.UUIDField):
+    if not isinstance(model._meta.pk_fields[0], UUIDField):
         yield (
             "key in the place of brand",
             read.replace("brand_id =", f"{model._meta.pk_fields[0].column} ="),
