@@ -206,7 +206,7 @@ class GroupPersonEntry(DecisionEntry, GroupWalled):
 
 
 class PersonSuggestion(Walled):
-    """Suggest that two members of a store may be one person; nothing joins them but a decision."""
+    """Suggest that two members of a brand may be one person; nothing joins them but a decision."""
 
     # No notice on it: it is told by the brand, and to HQ where HQ sees every member.
     wall = Wall(Kind.PROFILE)
@@ -217,6 +217,8 @@ class PersonSuggestion(Walled):
     second = models.ForeignKey(
         Profile, models.DO_NOTHING, db_constraint=False, related_name="+", verbose_name=_("and")
     )
+    # As a model has it (members.identity.likely); null: one name, one birthday, one store.
+    probability = models.FloatField(_("probability"), null=True, blank=True)
     found_at = models.DateTimeField(_("found"), auto_now_add=True)
 
     class Meta(Walled.Meta):
