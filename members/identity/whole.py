@@ -178,8 +178,7 @@ def resolutions_run(*, tenant: Tenant) -> int:
             if job is None:
                 return ended
             job.state = ResolutionJob.State.RUNNING
-            last, found = _resolve_after(job.checkpoint)
-            job.moved += found.profiles_moved
+            last, _found = _resolve_after(job.checkpoint)
             if last:
                 job.checkpoint = last
                 job.percent = _percent(last)
