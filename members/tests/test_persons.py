@@ -4,7 +4,6 @@ import pytest
 from django.db import connection
 
 from brands.models import Brand, ChannelAccount, Notice
-from brands.wall import scope
 from members import identity, locks
 from members.figures import compare
 from members.identity.decisions import decisions_apply
@@ -27,7 +26,6 @@ from members.models import (
 )
 from members.rollups import finish_pending
 from members.services import consent_record
-from tenants.context import tenant_transaction
 from tenants.models import AuditEvent
 
 MEMBERS = "member_no,name,phone,email,unionid,birthday,store_code\n"

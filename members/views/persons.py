@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -180,6 +181,7 @@ def persons(request: GroupRequest) -> HttpResponse:
         "hot": list(HotMetric.objects.select_related("brand").order_by("brand__code", "kind"))
         if tab == "conflicts"
         else [],
+        "has_likely": settings.LIKELY_SUGGESTIONS,
         "may_decide": request.user.has_perm(_MAY_DECIDE),
         "may_see_rules": request.user.has_perm("members.view_identityrule"),
     }
