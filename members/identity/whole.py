@@ -13,6 +13,7 @@ from brands.wall import scope
 from members import locks
 from members.identity import graph
 from members.identity.contradictions import stage_parts
+from members.identity.open_persons import keep_open_persons
 from members.identity.own import stage_own_labels
 from members.identity.rekeying import rekey_touched
 from members.identity.resolution import Resolved, begin_touching, resolve
@@ -107,6 +108,7 @@ def follow_persons(persons: str) -> None:
     refresh_objections(persons)
     with connection.cursor() as cursor:
         stratify_persons(cursor, persons)
+    keep_open_persons(persons)
     if changed:
         answers_bump()
 

@@ -146,7 +146,7 @@ def test_two_unionids_of_one_account_are_two_people_and_shown_as_a_conflict(
     # One human with two accounts: by hand, and it lasts.
     with within():
         pks = list(Profile.objects.values_list("pk", flat=True))
-    wish = {"conflict": conflict.pk, "member": pks}
+    wish = {"conflict": f"{conflict.cluster_id} phone", "member": pks}
     visit(cast.sibling_manager).post("/persons/", wish)
     assert decisions_apply(tenant=acme) == 0
     visit(cast.brand_manager).post("/persons/", wish)
