@@ -18,6 +18,7 @@ from members.consent_history import channel_words
 from members.models import Consent, MaskedContact, Profile
 from members.reveal import Held
 from tenants.models import Grant
+from tenants.wording import listed
 
 KINDS = (Kind.PROFILE, Kind.CONTACT, Kind.MASKED, Kind.ACTIVITY)
 # Contact data as a page shows it; those after the third are masked to nobody but who may see
@@ -143,7 +144,7 @@ def _where(row: Consent | None, viewer: Viewer) -> str:
     to = _("to the group") if row.is_to_group else _("to the brand")
     # How a brand came to know an answer is the brand's.
     is_own = row.brand_id in viewer.own_brands
-    return f"{to}, {channel_words(row.channel)}" if row.channel and is_own else to
+    return listed([to, channel_words(row.channel)]) if row.channel and is_own else to
 
 
 def _current(profile: Profile) -> Consent | None:

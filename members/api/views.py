@@ -152,7 +152,7 @@ def order_body(order: Any) -> Body:
 
 
 class RootView(GroupView):
-    """Say what the token is, and where what it may be used for is."""
+    """Say what the token may do, and at which addresses."""
 
     actions = {"GET": ANY_TOKEN}
 
@@ -237,7 +237,7 @@ class MemberView(GroupView):
     actions = {"GET": TokenAction.READ_MEMBERS}
 
     @described(
-        "Show a member, and why how much of them is shown",
+        "Show a member as far as the token sees them, and why no further",
         shapes.MEMBER_WHOLE,
         refusals=(404,),
         needs=TokenAction.READ_MEMBERS,

@@ -189,6 +189,9 @@ def import_watch(request: GroupRequest, job_id: int) -> HttpResponse:
     if job.state == ImportJob.State.UPLOADED and job.brand_id in request.visible.write_brands:
         return redirect("members:import_columns", job.pk)
     is_part = bool(request.headers.get("HX-Request"))
+    if is_part and not job.is_at_work:
+        # What can be done with it now stands outside of the part that is asked for.
+        return HttpResponse(headers={"HX-Refresh": "true"})
     template = "members/_import_progress.html" if is_part else "members/import_watch.html"
     return render(request, template, {**_watched(request, job), **_stayed(job)})
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django import template
 
-from tenants.wording import listed
+from tenants.wording import comma, listed
 
 register = template.Library()
 
 register.filter("listed", listed)
+register.simple_tag(comma)
