@@ -79,7 +79,7 @@ MEMBER_FIELDS = (
     Field(
         "card_no",
         gettext_lazy("Card number"),
-        "card_no card card_number vip_card 卡号 实体卡号 储值卡号 实体卡 会员卡 老卡号",
+        "card_no card card_number vip_card 卡号 实体卡号 储值卡号 实体卡 会员卡 老卡号 会员卡号 vip卡号",
     ),
     Field(
         "birthday",
@@ -365,13 +365,15 @@ def _plain(heading: str) -> str:
 def map_automatically(kind: str, headings: list[str]) -> dict[str, str]:
     """Return field name → heading, for every field whose heading is recognised.
 
-    Of several headings that mean one field, the one written first in the table above wins.
+    Of several headings that mean one field, the one written first in the table above wins. A
+    heading that may mean two fields is the first's, and the second's where the first has a better
+    one: 会员卡号 is the member's number, but beside 会员编号 it is the card's.
     """
     known = {_plain(heading): heading for heading in reversed(headings)}
     mapping = {}
     for field in FIELDS[kind]:
         for name in field.headings.split():
-            if name in known:
+            if name in known and known[name] not in mapping.values():
                 mapping[field.name] = known[name]
                 break
     return mapping

@@ -231,3 +231,10 @@ HEADINGS = {
 def test_headings_of_many_systems_are_recognised(kind):
     found = {heading: map_automatically(kind, [heading]) for heading in HEADINGS[kind]}
     assert {heading: next(iter(fields), "") for heading, fields in found.items()} == HEADINGS[kind]
+
+
+def test_a_card_number_beside_a_member_number_is_the_cards():
+    both = map_automatically("members", ["会员卡号", "姓名", "会员编号"])
+    assert (both["member_no"], both["card_no"]) == ("会员编号", "会员卡号")
+    alone = map_automatically("members", ["会员卡号", "姓名"])
+    assert (alone["member_no"], "card_no" in alone) == ("会员卡号", False)
