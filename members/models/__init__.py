@@ -31,7 +31,7 @@ from members.models.people import (
     Person,
 )
 from members.models.profiles import Contact, MaskedContact, Profile
-from members.models.retention import RetentionCount, RetentionRule
+from members.models.retention import RetentionCertificate, RetentionCount, RetentionRule
 from members.models.rights import (
     ConsentEvidence,
     ErasedIdentifier,
@@ -114,6 +114,7 @@ __all__ = [
     "PoolMetric",
     "Profile",
     "ProfileTag",
+    "RetentionCertificate",
     "RetentionCount",
     "RetentionRule",
     "RevealRule",

@@ -79,3 +79,25 @@ class RetentionCount(Walled):
 
     def __str__(self) -> str:
         return f"{self.brand_id} {self.about}"
+
+
+class RetentionCertificate(Walled):
+    """Be the certificate of members that a run of retention erased in one brand; names nobody.
+
+    The audit keeps its number and digest; what it says is kept here, to be shown and given out.
+    """
+
+    wall = Wall(Kind.METRICS, is_for_siblings=False)
+
+    number = models.CharField(_("certificate"), max_length=120, unique=True)
+    content = models.JSONField()
+    made_at = models.DateTimeField(_("made"), default=timezone.now)
+
+    class Meta(Walled.Meta):
+        abstract = False
+        verbose_name = _("certificate of retention")
+        verbose_name_plural = _("certificates of retention")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.number

@@ -77,6 +77,8 @@ class Tag(Walled, TagWords):
         related_name="brand_tags",
         verbose_name=_("means the group's tag"),
     )
+    # The import that brought the word, and takes it away again when it is undone.
+    import_id = models.BigIntegerField(null=True, blank=True, db_default=None, editable=False)
 
     class Meta(Walled.Meta, TagWords.Meta):
         abstract = False
@@ -114,6 +116,8 @@ class ProfileTag(Walled):
     )
     # Who said so last: "import", "api", a program's own name.
     source = models.CharField(_("source"), max_length=40, blank=True, default="", db_default="")
+    # The import that made the row, until somebody else tells of it: by it the import is undone.
+    import_id = models.BigIntegerField(null=True, blank=True, db_default=None)
 
     class Meta(Walled.Meta):
         abstract = False

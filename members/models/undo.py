@@ -11,7 +11,8 @@ class ImportChange(models.Model):
     """Keep what a row said before an import changed it, and what the import made of it.
 
     Holds no contact data in clear: a contact's is sealed as it was. Goes with its window, with its
-    member, and with its undoing.
+    member, and with its undoing. Rows that an import created have one only where they do not keep
+    the number of their import themselves: stores and staff.
     """
 
     app_privileges = OWNER_ONLY
@@ -21,15 +22,19 @@ class ImportChange(models.Model):
         CONTACT = "contact"
         ORDER = "order"
         LINE = "line"
+        TOUCH = "touch"
+        TAG = "tag"
+        STORE = "store"
+        GUIDE = "guide"
 
     import_id = models.BigIntegerField()
     what = models.CharField(max_length=7, choices=What.choices)
-    # Of the profile, or of the order.
+    # Of the row itself; of an order's line the order's, of a contact's the profile's.
     row_id = models.BigIntegerField()
     line_no = models.IntegerField(default=0)
-    # Whose data it is, for erasure.
+    # Whose data it is, for erasure; nought of stores and staff.
     profile_id = models.BigIntegerField(db_index=True)
-    # Null of an order's line that was not there.
+    # Null of a row that was not there.
     before = models.JSONField(null=True)
     after = models.JSONField()
     sealed = models.BinaryField(null=True)

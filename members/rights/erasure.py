@@ -8,8 +8,8 @@ memberships that it closed stay closed until the person says yes again.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import connection
@@ -62,9 +62,14 @@ class Erased:
 
     counts: list[Counter[str]]
     brands: frozenset[int] = frozenset()
-    # Every identifier in clear, as it was kept; in memory alone.
-    texts: frozenset[str] = field(default=frozenset(), repr=False)
+    # Brand → every identifier in clear, as it was kept there; in memory alone. Only in a brand's
+    # own files are its own looked for: what goes from a file tells its brand of nobody else's.
+    texts: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
     profiles: frozenset[int] = frozenset()
+
+    def texts_of(self, brands: Iterable[int]) -> frozenset[str]:
+        """Return what to look for in a file that holds rows of these brands."""
+        return frozenset().union(*(self.texts.get(brand, frozenset()) for brand in brands))
 
 
 def erase(*, tenant: Tenant, acts: Sequence[Act]) -> Erased:
@@ -142,8 +147,8 @@ def _stage(cursor: CursorWrapper, acts: Sequence[Act]) -> frozenset[int]:
     return frozenset(pk for (pk,) in cursor.fetchall())
 
 
-def _remember(cursor: CursorWrapper, tenant: Tenant) -> frozenset[str]:
-    """Keep digests of what the members are found by; return it in clear, with their names."""
+def _remember(cursor: CursorWrapper, tenant: Tenant) -> dict[int, frozenset[str]]:
+    """Keep digests of what the members are found by; return it in clear, with names, by brand."""
     keys = tombstones.keys_with_erased()
     keyed = Keyed(keys)
     cursor.execute("SELECT DISTINCT brand_id, key FROM erasing_key WHERE NOT is_last_in_brand")
@@ -152,9 +157,10 @@ def _remember(cursor: CursorWrapper, tenant: Tenant) -> frozenset[str]:
         "SELECT e.brand_id, e.member_no, c.sealed FROM erasing e "
         "LEFT JOIN members_contact c ON c.profile_id = e.profile_id"
     )
-    kept, texts = [], set()
+    kept, by_brand = [], defaultdict[int, set[str]](set)
     for brand, number, sealed in cursor.fetchall():
         kept.append((brand, "member_no", number))
+        texts = by_brand[brand]
         texts.add(number)
         found = contacts.open_sealed(keys, bytes(sealed)) if sealed else {}
         if name := found.get("name", ""):
@@ -169,7 +175,7 @@ def _remember(cursor: CursorWrapper, tenant: Tenant) -> frozenset[str]:
             if (brand, keyed.key(kind, text, brand, account)) not in shared:
                 kept.append((brand, kind, text))
     tombstones.remember(kept, on=rules.today(tenant))
-    return frozenset(texts)
+    return {brand: frozenset(texts) for brand, texts in by_brand.items()}
 
 
 def _untie(cursor: CursorWrapper, erased: Erased) -> None:

@@ -19,13 +19,15 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from brands.selectors import visible_for_grant
+from brands.wall.visibility import Kind
 from members import contacts, folders
 from members.exports import files as export_files
 from members.imports.pipeline import remove_upload
 from members.keys import group_keys
 from members.models import ExportJob, GroupPersonRequest, ImportJob, PersonRequest
 from members.rights.erasure import Erased
-from tenants.models import Tenant
+from tenants.models import Grant, Tenant
 
 _ENCODINGS = ("utf-8-sig", "gb18030")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -88,7 +90,8 @@ def _clean_rejected(tenant: Tenant, erased: Erased) -> None:
             continue
         text = _text(path)
         rows = list(csv.reader(io.StringIO(text or "")))
-        kept = rows[:1] + [row for row in rows[1:] if not _is_theirs(row, erased.texts)]
+        texts = erased.texts_of([job.brand_id])
+        kept = rows[:1] + [row for row in rows[1:] if not _is_theirs(row, texts)]
         if text is not None and len(kept) == len(rows):
             continue
         size = _rewrite(path, kept)
@@ -119,7 +122,7 @@ def _clean_uploads(tenant: Tenant, erased: Erased) -> None:
             path = folders.own_file(job.path, "imports", tenant.schema_name, job.brand_id)
         except folders.StrangePath:
             continue
-        if path.exists() and _holds(path, erased.texts):
+        if path.exists() and _holds(path, erased.texts_of([job.brand_id])):
             remove_upload(job, tenant.schema_name)
             if not job.is_finished or job.state == ImportJob.State.FAILED:
                 job.state = ImportJob.State.CANCELLED
@@ -135,7 +138,7 @@ def _clean_uploads(tenant: Tenant, erased: Erased) -> None:
         brand = path.name.partition("-")[0]
         is_ours = brand.isdecimal() and int(brand) in erased.brands
         is_needed = f"imports/{tenant.schema_name}/{path.name}" in needed
-        if is_ours and not is_needed and _holds(path, erased.texts):
+        if is_ours and not is_needed and _holds(path, erased.texts_of([int(brand)])):
             path.unlink(missing_ok=True)
 
 
@@ -147,21 +150,36 @@ def _holds(path: Path, texts: frozenset[str]) -> bool:
     return _is_theirs(cells, texts)
 
 
+def _brands_shown(grants: set[int], tenant: Tenant) -> dict[int, frozenset[int]]:
+    """Return grant → the brands that it is shown members of, for those that hold now."""
+    found = {}
+    rows = Grant.objects.current().filter(pk__in=grants, tenant=tenant)
+    for grant in rows.select_related("tenant", "engagement"):
+        visible = visible_for_grant(grant, k=tenant.k)
+        found[grant.pk] = visible.kinds[Kind.PROFILE].brands | visible.viewer.own_brands
+    return found
+
+
 def _clean_exports(tenant: Tenant, erased: Erased) -> None:
     keys = group_keys()
-    brands = {str(brand) for brand in erased.brands}
-    for job in ExportJob.objects.all().select_for_update():
-        # What holds no row of the brand goes on: an erasure tells no sibling of itself.
-        if job.brands and brands.isdisjoint(job.brands):
+    jobs = list(ExportJob.objects.all().select_for_update())
+    shown = _brands_shown({job.grant_id for job in jobs if not job.brands}, tenant)
+    for job in jobs:
+        # What holds no row of the brand goes on: an erasure tells no sibling of itself. A file of
+        # nobody, and one that is not written yet, may hold what its asker is shown; nobody reads
+        # it whose access has ended.
+        of_job = {int(brand) for brand in job.brands} or shown.get(job.grant_id, erased.brands)
+        if of_job.isdisjoint(erased.brands):
             continue
+        texts = erased.texts_of(of_job)
         changed = []
         asked = contacts.open_sealed(keys, bytes(job.filters))
-        if _is_theirs([str(asked.get("q", ""))], erased.texts):
+        if _is_theirs([str(asked.get("q", ""))], texts):
             asked.pop("q")
             job.filters = contacts.seal(keys, asked)
             changed.append("filters")
         paths = export_files.files_of(job, tenant.schema_name)
-        if paths and (not paths[0].exists() or _holds(paths[0], erased.texts)):
+        if paths and (not paths[0].exists() or _holds(paths[0], texts)):
             job.state, job.path = ExportJob.State.OUTDATED, ""
             job.error = _(
                 "Somebody in the file was erased since. It was deleted. What you asked for is "
