@@ -83,7 +83,7 @@ clean: ## Remove .venv, caches and the tests' services; the demo's data stays
 .PHONY: .venv
 .venv: .venv/.installed
 
-.venv/.installed: requirements.txt requirements-dev.txt
+.venv/.installed: requirements.txt requirements-likely.txt requirements-dev.txt
 	@set -e; \
 	python=; \
 	for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11); do \

@@ -19,5 +19,5 @@ class BrandsConfig(AppConfig):
         provisioning.register_schema_part(policies.statements)
         provisioning.register_schema_part(statistics.statements)
         provisioning.register_seed(services.seed_group)
-        register_places(places.grant_places)
+        register_places(places.grant_places, brands_shown=places.brands_shown)
         autodiscover_modules("panels")

@@ -6,6 +6,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from brands.models import Brand, BusinessUnit, Store
+from brands.wall.visibility import Visible
 from tenants.places import Place
 from tenants.roles import Level
 
@@ -28,3 +29,12 @@ def grant_places() -> list[Place]:
         ).values_list("pk", "code", "name", "brand__code", "brand__name")
     ]
     return units + brands + stores
+
+
+def brands_shown(visible: Visible) -> list[Place]:
+    """Return the brands of which rows or figures are shown, in the order of their codes."""
+    brands = Brand.objects.filter(pk__in=visible.shown_brands).order_by("code")
+    return [
+        Place(Level.BRAND, pk, code, name)
+        for pk, code, name in brands.values_list("pk", "code", "name")
+    ]

@@ -34,6 +34,9 @@ VAULT_TOKEN = env.text("VAULT_TOKEN", "")
 VAULT_TRANSIT_KEY = env.text("VAULT_TRANSIT_KEY", "sluice")
 # How often a person may reveal contact data, in an hour; programs are throttled by API_RATE.
 REVEALS_PER_HOUR = env.number("REVEALS_PER_HOUR", 60)
+# Whether a model looks for members who are probably one person (members.identity.likely), as an
+# extra: requirements-likely.txt.
+LIKELY_SUGGESTIONS = env.flag("LIKELY_SUGGESTIONS")
 # An old data key of a group is deleted no sooner than this many seconds after the new one was
 # made: a request or task that read the old one has ended by then.
 KEY_GRACE_SECONDS = env.number("KEY_GRACE_SECONDS", 900)

@@ -18,6 +18,8 @@ from brands.services import generation_bump
 from brands.wall import scope
 from members import locks
 from members.answer_figures import keep_answers
+from members.identity.open_persons import open_persons_finish
+from members.models import PendingRollup
 from members.overlap.counts import cells_refresh, group_metrics_refresh, overlaps_finish
 from members.staging import stage_query
 from members.stratify import note_touched, strata_finish
@@ -80,7 +82,7 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
 
     One transaction, and others for overlaps of brands and for strata: readers see the figures of
     before or of after. Safe to run at any time and again after a stop: what is pending stays noted
-    until its figures are committed.
+    until its figures are committed, and that the others are still to come until the last of them.
     """
     say = progress or (lambda done, total: None)
     with (
@@ -101,11 +103,33 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
         keep_answers(cursor, tenant=tenant)
         note_touched(cursor)
         cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
+        note_unfinished(cursor)
         generation_bump()
+    open_persons_finish(tenant=tenant)
     overlaps_finish(tenant=tenant)
     strata_finish(tenant=tenant)
+    with tenant_transaction(tenant), scope.bulk(reason="roll-ups"):
+        PendingRollup.objects.filter(brand_id=_NO_BRAND).delete()
     say(_STEPS, _STEPS)
     return Finished(profiles, days)
+
+
+# Nobody's day: noted, it says that figures are behind although no member or day may be pending.
+_NO_BRAND, _NO_DAY = 0, "0001-01-01"
+
+
+def note_unfinished(cursor: CursorWrapper) -> None:
+    """Note, with what makes it so, that figures are behind: whoever sweeps then finishes them."""
+    cursor.execute(
+        "INSERT INTO members_pendingrollup (brand_id, store_id, day) VALUES (%s, 0, %s) "
+        "ON CONFLICT DO NOTHING",
+        [_NO_BRAND, _NO_DAY],
+    )
+
+
+def is_unfinished() -> bool:
+    """Tell whether something was done after which figures were not brought up to date."""
+    return PendingRollup.objects.filter(brand_id=_NO_BRAND).exists()
 
 
 def _finish_refunds(cursor: CursorWrapper) -> None:
@@ -262,7 +286,8 @@ def _finish_pools(cursor: CursorWrapper) -> None:
 
 
 def group_finish(*, tenant: Tenant) -> None:
-    """Count persons across brands anew, after a change of mode left other brands out."""
+    """Work out persons across brands anew, after a change of mode left other brands out."""
+    open_persons_finish(tenant=tenant)
     with tenant_transaction(tenant), scope.bulk(reason="group figures"):
         locks.hold_rollups()
         group_metrics_refresh(brands_left_out())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Prefetch, Sum
+from django.db.models import Exists, OuterRef, Prefetch, Q, Sum
 
 from brands import dashboard
 from brands.modes import Mode
 from brands.wall.visibility import FEWEST_AVERAGED, Kind, Sight, Visible
 from members import contacts
+from members.identity.open_persons import same_person
 from members.keys import group_keys
 from members.models import Consent, Contact, MaskedContact, Order, OrderLine, PoolMetric, Profile
 
@@ -132,10 +133,13 @@ def orders_of(profile: Profile) -> list[Order]:
     )
 
 
-def siblings_of(profile: Profile) -> list[Profile]:
+def siblings_of(profile: Profile, visible: Visible) -> list[Profile]:
     """Return the same person's memberships of other brands, as far as the wall shows them."""
+    is_hq = visible.viewer.is_hq
     return list(
-        Profile.objects.filter(person_id=profile.person_id)
+        Profile.objects.filter(
+            same_person(profile, visible) if is_hq else Q(person_id=profile.person_id)
+        )
         # Two members of one brand may be joined by what only a brand out of sight knows of them.
         .exclude(brand_id=profile.brand_id)
         .select_related("brand", "store")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
 
 from members.answer_figures import count_if_stale
 from members.consents.entries import answers_record
 from members.consents.expiry import expiries_catch_up, expiries_close
 from members.exports import tasks as _exports  # noqa: F401  their tasks are found here
 from members.identity.decisions import decisions_apply
+from members.identity.likely import likely_forget, likely_refresh
 from members.identity.suggestions import refresh_if_stale as suggestions_if_stale
 from members.identity.whole import resolutions_run
 from members.imports.acts import job_run
@@ -57,6 +59,19 @@ def sweep_persons() -> int:
             + suggestions_if_stale(tenant=tenant)
         )
     )
+
+
+@shared_task(name="members.look_for_likely")
+def look_for_likely() -> int:
+    """Suggest, in every group, who is probably one person, where the installation has the extra."""
+
+    def act(tenant: Tenant) -> int:
+        if settings.LIKELY_SUGGESTIONS:
+            return likely_refresh(tenant=tenant)
+        likely_forget(tenant=tenant)
+        return 0
+
+    return in_every_group(act)
 
 
 @shared_task(name="members.sweep_answers")

@@ -11,19 +11,20 @@ INCOMING = (
 )
 
 
-def touchpoints_merge(cursor: CursorWrapper) -> int:
+def touchpoints_merge(cursor: CursorWrapper, *, import_id: int | None = None) -> int:
     """Merge the rows of the temporary table incoming_touchpoint; return how many changed.
 
     Several rows may tell of one member and account. Of two follows at one instant the scene that
-    is later by its letters stays, so that no order of arrival matters. Runs in the caller's
-    transaction, which holds the group's answers (members.locks).
+    is later by its letters stays, so that no order of arrival matters. New rows keep the number of
+    the import they come from; where nobody's import tells of such a row again, it turns negative.
+    Runs in the caller's transaction, which holds the group's answers (members.locks).
     """
     cursor.execute(
         """
         INSERT INTO members_touchpoint AS t (brand_id, store_id, notice_id, profile_id, account_id,
-            followed_at, unfollowed_at, scene, source)
+            followed_at, unfollowed_at, scene, source, import_id)
         SELECT p.brand_id, p.store_id, p.notice_id, p.id, i.account_id, i.followed_at,
-            i.unfollowed_at, COALESCE(i.latest[1], ''), COALESCE(i.latest[2], '')
+            i.unfollowed_at, COALESCE(i.latest[1], ''), COALESCE(i.latest[2], ''), %s::bigint
         FROM (
             SELECT profile_id, account_id, max(followed_at) AS followed_at,
                 max(unfollowed_at) AS unfollowed_at,
@@ -37,6 +38,8 @@ def touchpoints_merge(cursor: CursorWrapper) -> int:
         ON CONFLICT (profile_id, account_id) DO UPDATE SET
             followed_at = GREATEST(t.followed_at, excluded.followed_at),
             unfollowed_at = GREATEST(t.unfollowed_at, excluded.unfollowed_at),
+            import_id = CASE WHEN excluded.import_id IS NULL THEN -abs(t.import_id)
+                ELSE t.import_id END,
             (scene, source) = (SELECT x.scene, x.source FROM (VALUES
                 (t.followed_at, t.scene, t.source),
                 (excluded.followed_at, excluded.scene, excluded.source)
@@ -45,6 +48,8 @@ def touchpoints_merge(cursor: CursorWrapper) -> int:
             LIMIT 1)
         WHERE excluded.followed_at >= COALESCE(t.followed_at, excluded.followed_at)
             OR excluded.unfollowed_at > COALESCE(t.unfollowed_at, '-infinity')
-        """
+            OR excluded.import_id IS NULL AND t.import_id > 0
+        """,
+        [import_id],
     )
     return cursor.rowcount

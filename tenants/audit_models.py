@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -46,6 +47,8 @@ class AuditEvent(models.Model):
     target_type = models.CharField(_("kind"), max_length=60, blank=True)
     target_id = models.CharField(_("number"), max_length=60, blank=True)
     target_name = models.CharField(_("what"), max_length=200, blank=True)
+    # Whose affairs it tells of, by number; empty of what is the group's. See tenants/audit_telling.
+    brands = ArrayField(models.BigIntegerField(), default=list, db_default=[])
     changes = models.JSONField(_("changes"), default=dict)
     digest = models.BinaryField(_("seal"), max_length=32)
     # Which master key the seal was made under, so that keys may be changed.

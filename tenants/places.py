@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -26,11 +27,23 @@ class Place:
 
 
 _sources: list[Callable[[], list[Place]]] = []
+_brands: list[Callable[[Any], list[Place]]] = []
 
 
-def register_places(source: Callable[[], list[Place]]) -> None:
-    """Let the app that holds the hierarchy list its places in the current group."""
+def register_places(
+    source: Callable[[], list[Place]], *, brands_shown: Callable[[Any], list[Place]]
+) -> None:
+    """Let the app that holds the hierarchy list its places in the current group.
+
+    BRANDS_SHOWN returns the brands of which a request's `visible` shows anything.
+    """
     _sources.append(source)
+    _brands.append(brands_shown)
+
+
+def brands_shown(visible: Any) -> list[Place]:
+    """Return the brands of the current group of which a request's `visible` shows anything."""
+    return [place for source in _brands for place in source(visible)]
 
 
 def current_places() -> list[Place]:

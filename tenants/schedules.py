@@ -21,6 +21,10 @@ def ensure() -> None:
         defaults={"task": "members.run_retention", "crontab": nightly, "queue": "bulk"},
     )
     PeriodicTask.objects.get_or_create(
+        name="Look for members who are probably one person, where that is switched on",
+        defaults={"task": "members.look_for_likely", "crontab": nightly, "queue": "bulk"},
+    )
+    PeriodicTask.objects.get_or_create(
         name="Check the audit's chains",
         defaults={"task": "tenants.tasks.check_all_audits", "crontab": nightly, "queue": "bulk"},
     )

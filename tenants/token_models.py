@@ -52,6 +52,11 @@ class ApiToken(models.Model):
     actions = ArrayField(
         models.CharField(max_length=20, choices=TokenAction.choices), verbose_name=_("actions")
     )
+    # Number → name of the brands it is for, where those are not all that the grant shows. They live
+    # in the group's schema; names are kept beside the numbers so that lists need not enter it.
+    brands = models.JSONField(_("brands"), default=dict, blank=True)
+    # The first of the tokens that took each other's place, where this is a later one.
+    begun_as = models.BigIntegerField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     expires_at = models.DateTimeField(_("until"))
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
@@ -79,6 +84,25 @@ class ApiToken(models.Model):
         """Return what it may be used for, in the reader's language; a code that is gone stays."""
         words = dict(TokenAction.choices)
         return [str(words.get(action, action)) for action in self.actions]
+
+    @property
+    def brand_ids(self) -> frozenset[int]:
+        """Return the brands it is for; none where it is for all that its grant shows."""
+        return frozenset(int(number) for number in self.brands)
+
+    @property
+    def brand_names(self) -> list[str]:
+        """Return the names of the brands it is for, as they were when it was made."""
+        return sorted(self.brands.values())
+
+    @property
+    def keeps_under(self) -> int:
+        """Return the number under which its batches are kept, as a grant's are under the grant.
+
+        One that is for some brands has a number of its own, which is no grant's: neither it nor
+        another token of the grant reads what the other handed in.
+        """
+        return -(self.begun_as or self.pk) if self.brands else self.grant_id
 
     @property
     def is_alive(self) -> bool:

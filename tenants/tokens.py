@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
+from collections.abc import Mapping
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -81,7 +82,13 @@ def _digest(text: str) -> str:
 
 
 def _new(
-    *, grant: Grant, name: str, actions: list[str], expires_at: dt.datetime
+    *,
+    grant: Grant,
+    name: str,
+    actions: list[str],
+    expires_at: dt.datetime,
+    brands: Mapping[str, str],
+    begun_as: int | None = None,
 ) -> tuple[ApiToken, str]:
     text = PREFIX + secrets.token_urlsafe(_BYTES)
     token = ApiToken.objects.create(
@@ -91,17 +98,26 @@ def _new(
         prefix=text[:_PREFIX_SHOWN],
         actions=actions,
         expires_at=expires_at,
+        brands=brands,
+        begun_as=begun_as,
     )
     return token, text
 
 
 @transaction.atomic
 def token_create(
-    *, grant: Grant, name: str, actions: list[str], days: int, acting_user: User
+    *,
+    grant: Grant,
+    name: str,
+    actions: list[str],
+    days: int,
+    acting_user: User,
+    brands: Mapping[int, str] | None = None,
 ) -> tuple[ApiToken, str]:
     """Make a token of the acting user's own grant; return it with its text, which is not kept.
 
-    Raises TokenRefused, in words.
+    BRANDS are number → name of those that it is for; none for all that the grant shows. Whatever
+    they are, it shows nothing that the grant does not. Raises TokenRefused, in words.
     """
     acting = acting_user.acting_grant
     if acting is None or grant.pk is None or acting.pk != grant.pk:
@@ -129,13 +145,16 @@ def token_create(
         name=name,
         actions=sorted(actions),
         expires_at=timezone.now() + dt.timedelta(days=days),
+        brands={str(number): kept for number, kept in (brands or {}).items()},
     )
+    of_brands = {"brands": ["", ", ".join(token.brand_names)]} if token.brands else {}
     audit.record(
         acting_user=acting_user,
         action="apitoken.create",
         target=token,
         changes={
             "actions": ["", ", ".join(token.actions)],
+            **of_brands,
             "expires_at": ["", token.expires_at.isoformat()],
         },
     )
@@ -159,6 +178,8 @@ def token_exchange(*, token: ApiToken, acting_user: User) -> tuple[ApiToken, str
         name=old.name,
         actions=actions,
         expires_at=now + (old.expires_at - old.created_at),
+        brands=old.brands,
+        begun_as=old.begun_as or old.pk,
     )
     old.expires_at = min(old.expires_at, now + EXCHANGE_WAIT)
     old.name = _("%(name)s (exchanged)") % {"name": old.name[:60]}

@@ -202,6 +202,14 @@ def fill(cursor: Any, places: Places) -> None:
             for number, (brand, store) in enumerate(pairs)
         ],
     )
+    insert(
+        cursor,
+        "members_retentioncertificate",
+        [
+            {"brand_id": brand, "store_id": store, "number": f"n{number}", "content": "{}"}
+            for number, (brand, store) in enumerate(pairs)
+        ],
+    )
     insert(cursor, "members_stratummetric", [{"brand_id": b, "store_id": s} for b, s in pairs])
     insert(
         cursor,
@@ -283,6 +291,12 @@ def fill(cursor: Any, places: Places) -> None:
             ],
         )
     sets = [brand_set(left_out(number, brands)) for number in range(2 ** len(brands))]
+    insert(
+        cursor,
+        "members_openperson",
+        [{"brand_set": one, "profile_id": number} for number, one in enumerate(sets)],
+    )
+    insert(cursor, "members_openpersonskept", [{"brand_set": one} for one in sets])
     insert(
         cursor,
         "members_grouppersonrequest",

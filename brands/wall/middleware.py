@@ -11,9 +11,11 @@ from django.utils.cache import patch_cache_control
 
 from brands.view_as import visible_for_request
 from brands.wall import scope
-from brands.wall.narrowing import narrowed
+from brands.wall.narrowing import narrowed, within
 from brands.wall.request import GroupRequest
+from brands.wall.visibility import Visible
 from tenants import view_as
+from tenants.models import ApiToken
 from tenants.requests import SluiceRequest
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -36,7 +38,7 @@ class ScopeMiddleware:
         with transaction.atomic():
             request.visible = visible_for_request(request, k=request.tenant.k)
             if request.api_token is not None:
-                request.visible = narrowed(request.visible, request.api_token.actions)
+                request.visible = _by_token(request.visible, request.api_token)
             reads_only = request.looking is not None
             if reads_only and view_as.is_about_the_session(request):
                 # Left, logged out, or the language chosen: what is written is the person's own, and
@@ -70,6 +72,14 @@ class ScopeMiddleware:
     def process_exception(self, request: GroupRequest, exception: Exception) -> None:
         """Note that the view failed, so that nothing it wrote is kept."""
         request.sluice_failed = True
+
+
+def _by_token(visible: Visible, token: ApiToken) -> Visible:
+    """Return what a token shows of what its grant shows."""
+    visible = narrowed(visible, token.actions)
+    if not token.brands:
+        return visible
+    return within(visible, token.brand_ids, kept_under=token.keeps_under)
 
 
 def _is_file(response: HttpResponse) -> bool:

@@ -66,3 +66,45 @@ def narrowed(visible: Visible, actions: Collection[str]) -> Visible:
         group_without=visible.group_without if writes_group else None,
         _digest=[],
     )
+
+
+def within(visible: Visible, brands: frozenset[int], *, kept_under: int) -> Visible:
+    """Return what VISIBLE shows of some brands alone: the grant's answer met with these brands.
+
+    It is nobody who answers for the group. What its grant asked for may be about other brands, so
+    it has KEPT_UNDER in the grant's place.
+    """
+    if visible.look is not None:
+        raise ValueError("Nobody looks as another role by a token.")
+    viewer = visible.viewer
+    # A grant has stores of one brand.
+    has_stores = viewer.store_brands <= brands
+    return replace(
+        visible,
+        viewer=replace(
+            viewer,
+            brands=viewer.brands & brands,
+            stores=viewer.stores if has_stores else frozenset(),
+            store_brands=viewer.store_brands & brands,
+            grants=frozenset({kept_under}),
+        ),
+        modes={pk: mode for pk, mode in visible.modes.items() if pk in brands},
+        cells={at: cell for at, cell in visible.cells.items() if at[0] in brands},
+        kinds={
+            kind: KindSets(
+                all_brands=sets.all_brands & brands,
+                stores=sets.stores if has_stores else frozenset(),
+                consented_brands=sets.consented_brands & brands,
+                notices=sets.notices,
+                suppressed_brands=sets.suppressed_brands & brands,
+            )
+            for kind, sets in visible.kinds.items()
+        },
+        averaged_brands=frozenset(),
+        told_brands=visible.told_brands & brands,
+        write_brands=visible.write_brands & brands,
+        write_stores=visible.write_stores if has_stores else frozenset(),
+        writes_group=False,
+        group_without=None,
+        _digest=[],
+    )

@@ -156,6 +156,12 @@ class Visible:
         return self.cells.get((brand_id, kind), Cell(Sight.NONE, Reason.NO_GRANT))
 
     @property
+    def shown_brands(self) -> frozenset[int]:
+        """Return the brands of which anything is shown but averages over several."""
+        unseen = (Sight.NONE, Sight.AVERAGES)
+        return frozenset(pk for (pk, _kind), one in self.cells.items() if one.sight not in unseen)
+
+    @property
     def group_set(self) -> str:
         """Name the brands that figures of the group leave out; "" where none may be read."""
         return "" if self.group_without is None else brand_set(self.group_without)

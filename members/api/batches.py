@@ -121,7 +121,7 @@ class BatchView(GroupView):
                 visible=self.visible,
                 actions=may,
                 acting_user=self.group_request.user,
-                grant_id=token.grant_id,
+                grant_id=token.keeps_under,
                 key=request.headers.get("Idempotency-Key", "").strip(),
                 body=data if isinstance(data, bytes) else b"",
             )

@@ -301,6 +301,7 @@ ROOT = obj(
         name=STR,
         role=STR,
         place=maybe(STR),
+        brands=maybe(array(STR)),
         actions=array(STR),
         expires_at=MOMENT,
         last_used_at=maybe(MOMENT),

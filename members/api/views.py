@@ -160,6 +160,7 @@ class RootView(GroupView):
     def get(self, request: Request) -> Response:
         """Return the token's grant, actions and end, and the addresses there are."""
         token = cast(ApiToken, request.auth)
+        brands = Brand.objects.filter(pk__in=token.brand_ids).order_by("code")
         places = (
             "members",
             "orders",
@@ -185,6 +186,7 @@ class RootView(GroupView):
                     "name": token.name,
                     "role": token.grant.role,
                     "place": token.grant.place_name or None,
+                    "brands": list(brands.values_list("code", flat=True)) if token.brands else None,
                     "actions": token.actions,
                     "expires_at": token.expires_at.isoformat(),
                     "last_used_at": moment(token.last_used_at),

@@ -82,6 +82,8 @@ def answer_enter(
     """
     if profile is None and not member_no and identity is None:
         raise AnswerRefused(_("Nothing was recorded: say which member answered."))
+    if identity is not None and not visible.viewer.sees_contact:
+        raise AnswerRefused(contact_left_out())
     at = at or timezone.now()
     problem = answer_problem(
         notice=notice,
@@ -142,6 +144,15 @@ def answer_enter(
     if tells_worker:
         answers_enqueue()
     return entry
+
+
+def contact_left_out() -> str:
+    """Return why who is shown no contact data names nobody by it: the answer tells whose it is."""
+    return _(
+        "Your access leaves contact data out, so nobody is named by a phone, e-mail address, card "
+        "or WeChat identifier, and none is handed in. Nothing was recorded. Name the member by "
+        "number."
+    )
 
 
 def _later(*days: dt.date | None) -> dt.date | None:

@@ -56,7 +56,7 @@ def suggestions_refresh(*, tenant: Tenant) -> int:
         )
         cursor.execute(
             """
-            DELETE FROM members_personsuggestion s WHERE NOT EXISTS (
+            DELETE FROM members_personsuggestion s WHERE s.probability IS NULL AND NOT EXISTS (
                 SELECT FROM alike a WHERE a.first_id = s.first_id AND a.second_id = s.second_id
                     AND a.brand_id = s.brand_id AND a.store_id = s.store_id
             )
@@ -66,7 +66,9 @@ def suggestions_refresh(*, tenant: Tenant) -> int:
             """
             INSERT INTO members_personsuggestion (brand_id, store_id, first_id, second_id, found_at)
             SELECT brand_id, store_id, first_id, second_id, now() FROM alike
-            ON CONFLICT DO NOTHING
+            ON CONFLICT (first_id, second_id)
+            DO UPDATE SET probability = NULL, store_id = EXCLUDED.store_id
+            WHERE members_personsuggestion.probability IS NOT NULL
             """
         )
         _count_hot()

@@ -13,6 +13,7 @@ from brands.wall import scope
 from members import locks
 from members.identity import graph
 from members.identity.contradictions import stage_parts
+from members.identity.open_persons import keep_open_persons
 from members.identity.own import stage_own_labels
 from members.identity.rekeying import rekey_touched
 from members.identity.resolution import Resolved, begin_touching, resolve
@@ -111,6 +112,7 @@ def follow_persons(persons: str) -> None:
     refresh_objections(persons)
     with connection.cursor() as cursor:
         stratify_persons(cursor, persons)
+    keep_open_persons(persons)
     if changed:
         answers_bump()
 
@@ -182,8 +184,7 @@ def resolutions_run(*, tenant: Tenant) -> int:
             if job is None:
                 return ended
             job.state = ResolutionJob.State.RUNNING
-            last, found = _resolve_after(job.checkpoint)
-            job.moved += found.profiles_moved
+            last, _found = _resolve_after(job.checkpoint)
             if last:
                 job.checkpoint = last
                 job.percent = _percent(last)

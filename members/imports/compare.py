@@ -300,11 +300,14 @@ def _tags(seen: Seen) -> list[Found]:
             found.append(_unknown(line, values["member_no"]))
             continue
         told = has.get(profile.pk, {})
+        named = set(values["tags"].split("\n"))
         old = {name for name, is_set in told.items() if is_set}
-        more = set(values["tags"].split("\n")) - old
-        change = ("tags", " · ".join(sorted(old)), " · ".join(sorted(more | old)))
-        outcome = "new" if more - told.keys() else "changed" if more else "same"
-        found.append(Found(line, outcome, (change,) if more else ()))
+        new = old | named if values["action"] == "t" else old - named
+        # That a tag was taken away is kept with its instant, also of who never carried it.
+        is_new = bool(named - told.keys()) and (values["action"] == "t" or values["set_at"])
+        change = ("tags", " · ".join(sorted(old)), " · ".join(sorted(new)))
+        outcome = "new" if is_new else "changed" if new != old else "same"
+        found.append(Found(line, outcome, (change,) if new != old else ()))
     return found
 
 

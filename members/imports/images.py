@@ -7,11 +7,16 @@ the same import created need no image: taken back, they go whole.
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q
 
 from members.models import ImportChange, ImportJob
+from members.staging import stage_query
 
 # What an import may change in a profile, with its type.
 PROFILE_FIELDS = {
@@ -30,6 +35,44 @@ LINE_FIELDS = {
     "quantity": "bigint",
     "amount": "bigint",
 }
+
+
+@dataclass(frozen=True)
+class Told:
+    """Describe a table of what is told of members: its stage, its key beside the member's."""
+
+    what: str
+    table: str
+    stage: str
+    key: str
+    fields: dict[str, str]
+
+
+TOUCHPOINTS = Told(
+    what="touch",
+    table="members_touchpoint",
+    stage="incoming_touchpoint",
+    key="account_id",
+    fields={
+        "followed_at": "timestamptz",
+        "unfollowed_at": "timestamptz",
+        "scene": "varchar",
+        "source": "varchar",
+        "import_id": "bigint",
+    },
+)
+TAGS = Told(
+    what="tag",
+    table="members_profiletag",
+    stage="incoming_tag",
+    key="tag_id",
+    fields={
+        "set_at": "timestamptz",
+        "removed_at": "timestamptz",
+        "source": "varchar",
+        "import_id": "bigint",
+    },
+)
 _INTO = "INSERT INTO members_importchange (import_id, what, row_id, line_no, profile_id, "
 # An import that changes a row twice keeps what it found at first.
 _ONCE = "ON CONFLICT (import_id, what, row_id, line_no) DO UPDATE SET after = excluded.after"
@@ -118,12 +161,69 @@ def keep_orders(cursor: CursorWrapper, job_id: int | None) -> None:
     )
 
 
+def stage_told(cursor: CursorWrapper, job_id: int | None, told: Told) -> None:
+    """Set aside what the table says of the rows in its stage, before they are merged."""
+    stage_query(
+        cursor,
+        "told_before",
+        f"""
+        SELECT t.id, jsonb_build_object({pairs(told.fields, "t")}) AS before
+        FROM {told.table} t
+        WHERE t.import_id IS DISTINCT FROM %s AND EXISTS (
+            SELECT FROM {told.stage} i
+            WHERE i.profile_id = t.profile_id AND i.{told.key} = t.{told.key}
+        )
+        """,  # noqa: S608 - constants of this module
+        [job_id],
+    )
+
+
+def keep_told(cursor: CursorWrapper, job_id: int | None, told: Told) -> None:
+    """Keep what `stage_told` set aside of the rows that the merge has changed."""
+    if job_id is None:
+        return
+    now = f"jsonb_build_object({pairs(told.fields, 't')})"
+    cursor.execute(
+        f"""
+        {_INTO} before, after)
+        SELECT %s, '{told.what}', t.id, 0, t.profile_id, b.before, {now}
+        FROM told_before b JOIN {told.table} t ON t.id = b.id WHERE b.before <> {now}
+        {_ONCE}
+        """,  # noqa: S608 - constants of this module
+        [job_id],
+    )
+
+
+def keep_places(
+    cursor: CursorWrapper,
+    job_id: int | None,
+    what: str,
+    rows: Iterable[tuple[int, dict[str, Any] | None, dict[str, Any]]],
+) -> None:
+    """Keep stores or staff: the number of each row, what it said (None of a new one), and says."""
+    if job_id is None:
+        return
+    cursor.executemany(
+        f"{_INTO} before, after) VALUES (%s, %s, %s, 0, 0, %s, %s) {_ONCE}",
+        [
+            [job_id, what, pk, None if before is None else json.dumps(before), json.dumps(after)]
+            for pk, before, after in rows
+        ],
+    )
+
+
+# Where the rows are that an import of a kind creates and that keep its number.
+CREATED_IN = {
+    ImportJob.Kind.MEMBERS: "members_profile",
+    ImportJob.Kind.ORDERS: "members_order",
+    ImportJob.Kind.TOUCHPOINTS: TOUCHPOINTS.table,
+    ImportJob.Kind.TAGS: TAGS.table,
+}
+
+
 def last_id(cursor: CursorWrapper, kind: str) -> int | None:
     """Return the highest number of record drawn so far for what an import of a kind creates."""
-    table = {
-        ImportJob.Kind.MEMBERS: "members_profile",
-        ImportJob.Kind.ORDERS: "members_order",
-    }.get(ImportJob.Kind(kind))
+    table = CREATED_IN.get(ImportJob.Kind(kind))
     if table is None:
         return None
     cursor.execute(

@@ -290,7 +290,12 @@ TAG_FIELDS = (
     Field(
         "set_at",
         gettext_lazy("Tagged"),
-        "set_at tagged_at tagged_on tag_time 打标时间 打标签时间 标签时间 打标日期",
+        "set_at tagged_at tagged_on tag_time 打标时间 打标签时间 标签时间 打标日期 操作时间",
+    ),
+    Field(
+        "action",
+        gettext_lazy("Add or remove"),
+        "action operation act 操作 操作类型 标签操作 动作 变更类型",
     ),
 )
 _SWITCH = "is_active active enabled status 启用 是否启用 状态 是否在职 营业状态"

@@ -77,6 +77,8 @@ class Prepared:
 
     # The very rows that it was prepared of.
     rows: list[list[str]]
+    # What it is sealed with.
+    key_version: int = 0
     text: str = ""
     # What they carry in accounts of platforms, for `accounts.stage_named`.
     named: str = ""

@@ -19,6 +19,7 @@ from brands.services import answers_bump
 from members import identity, locks
 from members.exports.tasks import sweep_enqueue
 from members.identity.keyed import Keyed
+from members.identity.open_persons import keep_open_persons
 from members.imports import cells, images, rules
 from members.imports.accounts import stage_named
 from members.imports.answers import (
@@ -49,7 +50,7 @@ from members.imports.member_rows import (
     minor_until,
     seen_members,
 )
-from members.keys import group_keys
+from members.keys import GroupKeys, group_keys
 from members.models import ImportJob
 from members.notices import COPIES, apply_notices, refresh_objections
 from members.rights.tombstones import erased_stamp, reject_erased
@@ -78,8 +79,6 @@ class MemberChunks:
         self.job_id = job.pk
         self.rules = rules.Rules.of(job)
         self.zone = ZoneInfo(tenant.time_zone)
-        self.keys = group_keys()
-        self.key_version = self.keys.version
         now = timezone.now()
         today = now.astimezone(self.zone).date()
         stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
@@ -126,14 +125,19 @@ class MemberChunks:
             "guardian": "f",
             "generated": "f",
         }
-        self.rows = Rows(Keyed(self.keys), self.rules, self.columns, job.brand_id)
-        self.accounts = self.rows.accounts
+        self._take_keys(group_keys())
         self.by_name = _("Import %(number)s") % {"number": job.pk}
         # The members that the last chunk wrote.
         self._written: set[str] = set()
         self._day_of = lru_cache(maxsize=50_000)(
             lambda text: instant_of(text).astimezone(self.zone).date()
         )
+
+    def _take_keys(self, keys: GroupKeys) -> None:
+        """Seal and key rows with these keys from now on."""
+        self.keys = keys
+        self.rows = Rows(Keyed(keys), self.rules, self.columns, self.brand_id)
+        self.accounts = self.rows.accounts
 
     def _read_consent(self, cell: str) -> str:
         text = unicodedata.normalize("NFKC", cell).strip()
@@ -153,12 +157,19 @@ class MemberChunks:
         if "consent" in self.columns:
             self._date_consents(read)
         self.accounts.reject(read)
-        prepared = Prepared(rows=chunk.rows, repeated=read.keep_last("member_no"), bad=read.bad)
+        # Another thread may take other keys meanwhile.
+        rows = self.rows
+        prepared = Prepared(
+            rows=chunk.rows,
+            key_version=rows.keys.version,
+            repeated=read.keep_last("member_no"),
+            bad=read.bad,
+        )
         if not len(read):
             return prepared
         with connection.cursor() as cursor:
             known = known_members(
-                cursor, self.brand_id, read["member_no"], with_sealed=self.rows.keeps_contact
+                cursor, self.brand_id, read["member_no"], with_sealed=rows.keeps_contact
             )
             answers = set()
             if known and "consent" in self.columns:
@@ -167,7 +178,7 @@ class MemberChunks:
             self._guard_minors(read, known)
         prepared.erased = erased_stamp(self.brand_id)
         reject_erased(read, self.brand_id, known)
-        self.rows.write(read, known, answers, prepared)
+        rows.write(read, known, answers, prepared)
         return prepared
 
     def write(self, chunk: Chunk) -> tuple[Counts, list[BadRow]]:
@@ -189,10 +200,14 @@ class MemberChunks:
             return self._counts(prepared, 0), prepared.bad
         locks.hold_answers()
         locks.hold_rollups(is_shared=True)
+        # They may have been changed since the file was begun with, but not from here on.
+        if (keys := group_keys()) != self.keys:
+            self._take_keys(keys)
         with connection.cursor() as cursor:
             economise(cursor)
             if (
                 prepared is None
+                or prepared.key_version != self.keys.version
                 or prepared.erased != erased_stamp(self.brand_id)
                 or prepared.known != seen_members(cursor, self.brand_id, prepared.numbers)
             ):
@@ -240,9 +255,10 @@ class MemberChunks:
         if prepared.has_contacts:
             if has_known:
                 images.keep_contacts(cursor, self.job_id)
-            write_contacts(cursor, self.key_version, has_known=has_known)
+            write_contacts(cursor, self.keys.version, has_known=has_known)
         refresh_objections("affected_person")
         stratify_persons(cursor, "affected_person")
+        keep_open_persons("affected_person")
         if not has_known:
             return 0
         cursor.execute("SELECT count(DISTINCT profile_id) FROM changed_profile")

@@ -154,6 +154,8 @@ def _becomes(name: str, value: str) -> str:
         return str(Profile.Gender(value).label)
     if name in {"is_active", "generated", "guardian", "answer"}:
         return _("yes") if value == "t" else _("no")
+    if name == "action":
+        return _("add") if value == "t" else _("remove")
     if name == "amount":
         return money(int(value))
     if name == "tags":

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import connection, models
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from brands.models import Store, code_validator
 from members import locks
-from members.imports import cells
+from members.imports import cells, images
 from members.imports.columns import Columns, Counts, read_columns
 from members.imports.files import BadRow, Chunk
 from members.models import ImportJob
@@ -65,6 +65,15 @@ def _read_code(cell: str) -> str:
     return code
 
 
+def said_of(row: models.Model, names: Iterable[str]) -> dict[str, Any]:
+    """Return what a row says in some fields, as an import keeps it to be taken back."""
+    found = {name: getattr(row, name) for name in names}
+    return {
+        name: value.isoformat() if isinstance(value, dt.date) else value
+        for name, value in found.items()
+    }
+
+
 class PlaceChunks:
     """Write rows of the hierarchy one by one: there are thousands of them, not millions."""
 
@@ -81,6 +90,8 @@ class PlaceChunks:
         self.headings = dict(job.mapping)
         self.readers = {name: cells.Reader(read) for name, read in self.reading().items()}
         self.defaults = dict.fromkeys(self.readers, "")
+        # Number, what it said before (None of a new one) and what it says of each row written.
+        self._written: list[tuple[int, dict[str, Any] | None, dict[str, Any]]] = []
 
     def reading(self) -> dict[str, Callable[[str], str]]:
         """Return field → what reads its cells."""
@@ -104,6 +115,10 @@ class PlaceChunks:
         read.reject(reasons)
         if counts.created or counts.updated:
             self._record(counts)
+        with connection.cursor() as cursor:
+            what = self.model._meta.model_name or ""
+            images.keep_places(cursor, self.job.pk, what, self._written)
+        self._written.clear()
         return counts, read.bad
 
     def key_of(self, row: Any) -> tuple[str, ...]:
@@ -123,6 +138,7 @@ class PlaceChunks:
         if not is_new and not changed:
             counts.unchanged += 1
             return []
+        before = None if is_new else said_of(row, self.readers)
         for name in changed:
             setattr(row, name, given[name])
         try:
@@ -131,6 +147,7 @@ class PlaceChunks:
         except ValidationError as error:
             return [(name, " ".join(words)) for name, words in error.message_dict.items()]
         row.save()
+        self._written.append((row.pk, before, said_of(row, self.readers)))
         counts.created += is_new
         counts.updated += not is_new
         return []

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from brands.models import ChannelAccount
 from members import locks
-from members.imports import cells
+from members.imports import cells, images
 from members.imports.columns import Columns, Counts, read_columns
 from members.imports.files import BadRow, Chunk
 from members.imports.known import find_members
@@ -44,6 +44,7 @@ class TouchpointChunks:
     def __init__(self, tenant: Tenant, job: ImportJob, columns: dict[str, int]) -> None:
         zone = ZoneInfo(tenant.time_zone)
         self.brand_id = job.brand_id
+        self.job_id = job.pk
         self.columns = columns
         self.headings = job.mapping
         # The same number may be an account's on two platforms.
@@ -126,4 +127,6 @@ class TouchpointChunks:
         )
         counts.updated = cursor.fetchone()[0]
         counts.created = len(read) - counts.unchanged - counts.updated
-        touchpoints_merge(cursor)
+        images.stage_told(cursor, self.job_id, images.TOUCHPOINTS)
+        touchpoints_merge(cursor, import_id=self.job_id)
+        images.keep_told(cursor, self.job_id, images.TOUCHPOINTS)

@@ -1,6 +1,6 @@
 """Take an import back within its window: remove what it created, restore what it changed.
 
-A member or an order to which something else happened since stays as it is, and is told. Answers to
+What something else happened to since stays as it is, and is told. Answers to
 notices stay always, since their ledger only grows. Chunk after chunk, each with its checkpoint in
 one transaction, so that a run that was killed goes on where it stopped.
 """
@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 
 from brands.wall import scope
 from members import locks
-from members.imports import life, undo_members, undo_orders
+from members.imports import images, life, undo_members, undo_orders, undo_places, undo_told
 from members.imports.errors import ImportOvertaken
-from members.imports.undo_steps import Undone
-from members.models import ImportChange, ImportJob, Order, Profile
+from members.imports.undo_steps import Step, Undone
+from members.models import ImportChange, ImportJob, Order, Profile, Tag
 from members.rollups import finish_pending
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
@@ -31,9 +31,20 @@ State = ImportJob.State
 CHUNK_ROWS = 5_000
 # What stays is named up to this number.
 _NAMED = 50
-_STEPS = {
+_STEPS: dict[ImportJob.Kind, tuple[Step, ...]] = {
     ImportJob.Kind.MEMBERS: (undo_members.restore, undo_members.remove),
+    ImportJob.Kind.CONTACTS: (undo_members.restore,),
     ImportJob.Kind.ORDERS: (undo_orders.restore, undo_orders.remove),
+    ImportJob.Kind.TOUCHPOINTS: undo_told.TOUCHPOINT_STEPS,
+    ImportJob.Kind.TAGS: undo_told.TAG_STEPS,
+    ImportJob.Kind.STORES: (undo_places.restore,),
+    ImportJob.Kind.STAFF: (undo_places.restore,),
+}
+# What writers of a kind hold of a brand, where it is not named like the kind.
+_HELD = {
+    ImportJob.Kind.CONTACTS: "members",
+    ImportJob.Kind.STORES: "store",
+    ImportJob.Kind.STAFF: "guide",
 }
 
 
@@ -53,11 +64,10 @@ def why_not_undone(job: ImportJob) -> str:
         return _("The import has not ended. Cancel it first, then take it back.")
     if job.kind == ImportJob.Kind.CONSENTS:
         return _(
-            "Answers to notices are not taken back: their ledger only grows. Record a withdrawal "
-            "for whom an answer was wrong."
+            "Answers to notices are not taken back: their ledger only grows. Where the file was "
+            "wrong, import it again with the opposite answers and a later time: that closes what "
+            "it opened."
         )
-    if ImportJob.Kind(job.kind) not in _STEPS:
-        return _("An import of this kind cannot be taken back. Import a file that says it right.")
     if not job.rows_created and not job.rows_updated:
         return _("The import changed nothing, so there is nothing to take back.")
     if until <= timezone.now():
@@ -84,6 +94,8 @@ def undo_preview(job: ImportJob) -> dict[str, int]:
     low, high = job.ids_after or 0, job.ids_to or 0
     told = {"created": job.rows_created, "changed": job.rows_updated}
     if high - low > _COUNTED:
+        return told
+    if job.kind not in {ImportJob.Kind.MEMBERS, ImportJob.Kind.ORDERS}:
         return told
     model = Order if job.kind == ImportJob.Kind.ORDERS else Profile
     created = model.objects.filter(import_id=job.pk, pk__gt=low, pk__lte=high)
@@ -151,16 +163,18 @@ def _undone(job: ImportJob) -> ImportJob:
 
 def _amount(undone: ImportJob) -> int:
     """Return how many rows there are to look at."""
-    is_orders = undone.kind == ImportJob.Kind.ORDERS
-    whats = ["order", "line"] if is_orders else ["profile"]
-    images = ImportChange.objects.filter(import_id=undone.pk, what__in=whats)
-    table = "members_order" if is_orders else "members_profile"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT count(*) FROM {table} WHERE import_id = %s AND id > %s AND id <= %s",  # noqa: S608
-            [undone.pk, undone.ids_after or 0, undone.ids_to or 0],
-        )
-        return int(cursor.fetchone()[0]) + images.values("row_id").distinct().count()
+    # A contact goes with its profile, an order's line with its order.
+    changes = ImportChange.objects.filter(import_id=undone.pk).exclude(what="contact")
+    found = changes.values("row_id").distinct().count()
+    if table := images.CREATED_IN.get(ImportJob.Kind(undone.kind)):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*) FROM {table} WHERE abs(import_id) = %s "  # noqa: S608
+                "AND id > %s AND id <= %s",
+                [undone.pk, undone.ids_after or 0, undone.ids_to or 0],
+            )
+            found += int(cursor.fetchone()[0])
+    return found + Tag.objects.filter(import_id=undone.pk).count()
 
 
 def _chunk(tenant: Tenant, job: ImportJob, rows: int) -> bool:
@@ -176,7 +190,7 @@ def _chunk(tenant: Tenant, job: ImportJob, rows: int) -> bool:
         fields: dict[str, Any] = life.stop_asked(now)
         step = now.report["step"]
         if not fields and step < len(steps):
-            locks.hold_brand(job.brand_id, job.kind)
+            locks.hold_brand(job.brand_id, _HELD.get(ImportJob.Kind(job.kind), job.kind))
             locks.hold_answers()
             locks.hold_rollups(is_shared=True)
             with connection.cursor() as cursor:

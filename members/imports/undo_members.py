@@ -10,6 +10,7 @@ from brands.services import answers_bump
 from members import contacts, identity
 from members.exports.tasks import sweep_enqueue
 from members.identity.keyed import Keyed
+from members.identity.open_persons import keep_open_persons
 from members.imports import images
 from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.undo_steps import Undone, find_reasons, kept_by_reason
@@ -294,3 +295,4 @@ def _settle(cursor: CursorWrapper, persons: str) -> None:
         sweep_enqueue()
     refresh_objections("affected_person")
     stratify_persons(cursor, "affected_person")
+    keep_open_persons("affected_person")

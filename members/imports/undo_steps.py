@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from django.db import models
 from django.db.backends.utils import CursorWrapper
 from django.db.models.fields.reverse_related import ForeignObjectRel
+
+from members.models import ImportJob
+from tenants.models import Tenant
 
 
 @dataclass
@@ -19,6 +22,10 @@ class Undone:
     restored: int = 0
     removed: int = 0
     kept: dict[str, list[int]] = field(default_factory=dict)
+
+
+# Takes the next rows behind a number back, of which so many at most; None where there are no more.
+Step = Callable[[CursorWrapper, Tenant, ImportJob, int, int], Undone | None]
 
 
 def find_reasons(

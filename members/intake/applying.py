@@ -300,28 +300,61 @@ def _members(
     lines: list[tuple[int, MemberLine]],
     outcome: Outcome,
 ) -> None:
-    """Write members as a file's are written; lines with the same fields at once."""
-    by_fields: dict[tuple[str, ...], list[tuple[int, list[str]]]] = defaultdict(list)
-    for place, line in lines:
-        cells = {name: _cell(getattr(line, name)) for name in _MEMBER_FIELDS}
-        fields = tuple(name for name, cell in cells.items() if cell is not None)
-        by_fields[fields].append((place, [line.member_no, *(cells[n] or "" for n in fields)]))
-    numbers = []
-    for fields, rows in by_fields.items():
-        names = ["store_code" if name == "store" else name for name in ("member_no", *fields)]
-        job = ImportJob(
-            brand_id=brand_id, mapping=dict(zip(names, ("member_no", *fields), strict=True))
-        )
-        writer = MemberChunks(tenant, job, {name: place for place, name in enumerate(names)})
-        _counts, bad = writer.write(_chunk(rows))
-        outcome.refused |= {row.line: (row.column, row.reason) for row in bad}
-        numbers += [cells[0] for _place, cells in rows]
+    """Write members as a file's are written; lines with the same fields at once.
+
+    What lines say of one member is written in the order of their instants.
+    """
+    now = timezone.now()
+    for round_ in _rounds(lines, now):
+        by_fields: dict[tuple[str, ...], list[tuple[int, list[str]]]] = defaultdict(list)
+        for place, line, cells in round_:
+            # A sender's clock may be ahead of ours.
+            cells = {**cells, "as_of": min(line.as_of, now).isoformat() if line.as_of else ""}
+            by_fields[tuple(cells)].append((place, [line.member_no, *cells.values()]))
+        for fields, rows in by_fields.items():
+            names = ["store_code" if name == "store" else name for name in ("member_no", *fields)]
+            job = ImportJob(
+                brand_id=brand_id, mapping=dict(zip(names, ("member_no", *fields), strict=True))
+            )
+            writer = MemberChunks(tenant, job, {name: place for place, name in enumerate(names)})
+            _counts, bad = writer.write(_chunk(rows))
+            outcome.refused |= {row.line: (row.column, row.reason) for row in bad}
+    numbers = sorted({line.member_no for _place, line in lines})
     if numbers:
         cursor.execute(
             "SELECT id FROM members_profile WHERE brand_id = %s AND member_no = ANY(%s)",
             [brand_id, numbers],
         )
         note_people(cursor, [pk for (pk,) in cursor.fetchall()])
+
+
+_Said = tuple[int, MemberLine, dict[str, str]]
+
+
+def _rounds(lines: list[tuple[int, MemberLine]], now: dt.datetime) -> list[list[_Said]]:
+    """Return lines of members with their cells in rounds, in each of which a member comes once.
+
+    A line all of whose fields later ones say as well is left out, so that rounds are few: where
+    it would be written, so are those.
+    """
+    by_number: dict[str, list[_Said]] = defaultdict(list)
+    # The latest first; of two of one instant that which was handed in last.
+    for place, line in reversed(sorted(lines, key=lambda one: one[1].as_of or now)):
+        found = {name: _cell(getattr(line, name)) for name in _MEMBER_FIELDS}
+        cells = {name: cell for name, cell in found.items() if cell is not None}
+        by_number[line.member_no].append((place, line, cells))
+    rounds: list[list[_Said]] = []
+    for told in by_number.values():
+        kept, names = [], set[str]()
+        for one in told:
+            if not kept or not names.issuperset(one[2]):
+                kept.append(one)
+                names |= set(one[2])
+        for at, one in enumerate(reversed(kept)):
+            if at == len(rounds):
+                rounds.append([])
+            rounds[at].append(one)
+    return rounds
 
 
 def _cell(value: Any) -> str | None:

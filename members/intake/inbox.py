@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from brands.models import Brand, ChannelAccount, Notice, Store
 from brands.wall.visibility import Visible
+from members.consents.entries import contact_left_out
 from members.contacts import open_sealed, seal_text
 from members.intake import lines
 from members.intake.lines import ConsentLine, EventLine, LineRefused, MemberLine, OrderOf
@@ -237,6 +238,20 @@ def _send(schema_name: str) -> None:
     apply_intake.apply_async(headers={"_schema_name": schema_name})
 
 
+# The fields of a member's line that bring an identifier.
+_IDENTIFIERS = ("phone", "email", "unionid", "card_no")
+
+
+def _check_without_contact(line: Any) -> None:
+    """Refuse a line that names somebody by contact data, or brings some, to who is shown none."""
+    if type(line) is MemberLine:
+        for name in _IDENTIFIERS:
+            if isinstance(value := getattr(line, name), str) and value:
+                raise LineRefused(name, contact_left_out())
+    elif line.identity is not None:
+        raise LineRefused("identity", contact_left_out())
+
+
 class _Known:
     """Know what lines may name: the brands one writes for, their stores, accounts and notices."""
 
@@ -247,6 +262,8 @@ class _Known:
             # Whose brand it is goes without saying.
             (self.brands[""],) = self.brands.values()
         self.allowed = {str(action) for action in actions}
+        # By the grant, whatever the token was made for: what is applied tells whose number it is.
+        self._sees_contact = visible.viewer.sees_contact
         self._stores: set[tuple[int, str]] | None = None
         self._accounts: set[tuple[int | None, str, str]] | None = None
         self._notices: set[str] | None = None
@@ -268,6 +285,8 @@ class _Known:
                 if line.brand
                 else _("This token hands in for several brands: say for which."),
             )
+        if not self._sees_contact:
+            _check_without_contact(line)
         if (account := getattr(line, "account", None)) is not None:
             self._check_account(brand, account)
         kind = type(line)

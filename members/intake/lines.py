@@ -158,6 +158,8 @@ class MemberLine(
     gender: Literal["f", "m", ""] | None | UnsetType = UNSET
     store: Short | None | UnsetType = UNSET
     registered_on: dt.date | None | UnsetType = UNSET
+    # Of what instant all this is; a line older than what is kept changes nothing.
+    as_of: Moment | None = None
 
 
 AnyLine = EventLine | OrderOf | TouchpointLine | TagLine | ConsentLine | MemberLine
@@ -282,7 +284,7 @@ def check(line: Any, *, latest: dt.datetime) -> None:
     """
     kind = type(line)
     if kind is MemberLine:
-        _check_member(line, latest.date())
+        _check_member(line, latest)
         return
     named = (line.member_no != "") + (line.profile is not None) + (line.identity is not None)
     if named != 1:
@@ -328,14 +330,16 @@ def _check_order(line: OrderOf, latest: dt.datetime) -> None:
         raise LineRefused("lines", _("Two lines of the order have one number."))
 
 
-def _check_member(line: MemberLine, latest: dt.date) -> None:
+def _check_member(line: MemberLine, latest: dt.datetime) -> None:
+    if line.as_of is not None and not _FIRST <= line.as_of <= latest:
+        raise LineRefused("as_of", _("The moment lies in the future, or before 1900."))
     if isinstance(line.phone, str) and line.phone:
         _normal("phone", normalise_phone, line.phone)
     if isinstance(line.email, str) and line.email:
         _normal("email", normalise_email, line.email)
     for name in ("birthday", "registered_on"):
         day = getattr(line, name)
-        if isinstance(day, dt.date) and not _FIRST.date() <= day <= latest:
+        if isinstance(day, dt.date) and not _FIRST.date() <= day <= latest.date():
             raise LineRefused(name, _("The day lies in the future, or before 1900."))
 
 

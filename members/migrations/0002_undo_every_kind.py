@@ -6,50 +6,106 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('brands', '0001_initial'),
-        ('members', '0001_initial'),
+        ("brands", "0001_initial"),
+        ("members", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='profiletag',
-            name='import_id',
+            model_name="profiletag",
+            name="import_id",
             field=models.BigIntegerField(blank=True, db_default=None, null=True),
         ),
         migrations.AddField(
-            model_name='tag',
-            name='import_id',
+            model_name="tag",
+            name="import_id",
             field=models.BigIntegerField(blank=True, db_default=None, editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='touchpoint',
-            name='import_id',
+            model_name="touchpoint",
+            name="import_id",
             field=models.BigIntegerField(blank=True, db_default=None, null=True),
         ),
         migrations.AlterField(
-            model_name='importchange',
-            name='what',
-            field=models.CharField(choices=[('profile', 'Profile'), ('contact', 'Contact'), ('order', 'Order'), ('line', 'Line'), ('touch', 'Touch'), ('tag', 'Tag'), ('store', 'Store'), ('guide', 'Guide')], max_length=7),
+            model_name="importchange",
+            name="what",
+            field=models.CharField(
+                choices=[
+                    ("profile", "Profile"),
+                    ("contact", "Contact"),
+                    ("order", "Order"),
+                    ("line", "Line"),
+                    ("touch", "Touch"),
+                    ("tag", "Tag"),
+                    ("store", "Store"),
+                    ("guide", "Guide"),
+                ],
+                max_length=7,
+            ),
         ),
         migrations.CreateModel(
-            name='RetentionCertificate',
+            name="RetentionCertificate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=120, unique=True, verbose_name='certificate')),
-                ('content', models.JSONField()),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made')),
-                ('brand', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.brand', verbose_name='brand')),
-                ('notice', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.notice', verbose_name='notice agreed to')),
-                ('store', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='brands.store', verbose_name='store')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "number",
+                    models.CharField(max_length=120, unique=True, verbose_name="certificate"),
+                ),
+                ("content", models.JSONField()),
+                (
+                    "made_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="made"),
+                ),
+                (
+                    "brand",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.brand",
+                        verbose_name="brand",
+                    ),
+                ),
+                (
+                    "notice",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.notice",
+                        verbose_name="notice agreed to",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="brands.store",
+                        verbose_name="store",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'certificate of retention',
-                'verbose_name_plural': 'certificates of retention',
-                'ordering': ['-id'],
-                'abstract': False,
-                'base_manager_name': 'objects',
+                "verbose_name": "certificate of retention",
+                "verbose_name_plural": "certificates of retention",
+                "ordering": ["-id"],
+                "abstract": False,
+                "base_manager_name": "objects",
             },
         ),
     ]

@@ -206,7 +206,7 @@ class GroupPersonEntry(DecisionEntry, GroupWalled):
 
 
 class PersonSuggestion(Walled):
-    """Suggest that two members of a store may be one person; nothing joins them but a decision."""
+    """Suggest that two members of a brand may be one person; nothing joins them but a decision."""
 
     # No notice on it: it is told by the brand, and to HQ where HQ sees every member.
     wall = Wall(Kind.PROFILE)
@@ -217,6 +217,8 @@ class PersonSuggestion(Walled):
     second = models.ForeignKey(
         Profile, models.DO_NOTHING, db_constraint=False, related_name="+", verbose_name=_("and")
     )
+    # As a model has it (members.identity.likely); null: one name, one birthday, one store.
+    probability = models.FloatField(_("probability"), null=True, blank=True)
     found_at = models.DateTimeField(_("found"), auto_now_add=True)
 
     class Meta(Walled.Meta):
@@ -286,10 +288,10 @@ class ResolutionJob(GroupWalled):
         DONE = "done", _("Done")
 
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.WAITING)
-    # The last profile that was looked at; how far that is; how many profiles changed persons.
+    # The last profile that was looked at, and how far that is. Not how many memberships moved: they
+    # are of every brand, and HQ would subtract those of the brands that it sees.
     checkpoint = models.BigIntegerField(default=0)
     percent = models.PositiveSmallIntegerField(_("done"), default=0)
-    moved = models.IntegerField(_("memberships moved"), default=0)
     asked_by_name = models.CharField(_("by"), max_length=120, blank=True)
     asked_at = models.DateTimeField(_("asked for"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
@@ -301,6 +303,46 @@ class ResolutionJob(GroupWalled):
 
     def __str__(self) -> str:
         return f"{self.state} {self.percent} %"
+
+
+class OpenPerson(GroupWalled):
+    """Say with whom a member is one person by the links of open brands, where all links differ.
+
+    Brands in brand-max are not open: HQ is shown persons as they would be without them, so that no
+    row of theirs joins or parts two members before its eyes. Most members have no row: they are one
+    person with the same ones either way.
+    """
+
+    profile = models.ForeignKey(
+        Profile, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    # The smallest profile of the person.
+    label = models.BigIntegerField(db_index=True)
+
+    class Meta(GroupWalled.Meta):
+        abstract = False
+        verbose_name = _("person of open brands")
+        verbose_name_plural = _("persons of open brands")
+        constraints = [
+            models.UniqueConstraint(fields=["profile"], name="%(app_label)s_%(class)s_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.profile_id}: {self.label}"
+
+
+class OpenPersonsKept(GroupWalled):
+    """Say that `OpenPerson` is up to date for these brands left out: one row, or none."""
+
+    kept_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta(GroupWalled.Meta):
+        abstract = False
+        verbose_name = _("persons of open brands kept")
+        verbose_name_plural = _("persons of open brands kept")
+
+    def __str__(self) -> str:
+        return f"{self.brand_set} {self.kept_at}"
 
 
 class PersonUpkeep(models.Model):

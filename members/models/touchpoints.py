@@ -46,7 +46,7 @@ class Touchpoint(Walled):
     # Of the last follow: the platform's scene ("qr-code"), and who told of it ("import", "api").
     scene = models.CharField(_("scene"), max_length=80, blank=True, default="", db_default="")
     source = models.CharField(_("source"), max_length=40, blank=True, default="", db_default="")
-    # The import that made the row, until somebody else tells of it: by it the import is undone.
+    # The import that made the row, by which it is undone; negative once the API told of it too.
     import_id = models.BigIntegerField(null=True, blank=True, db_default=None)
 
     class Meta(Walled.Meta):

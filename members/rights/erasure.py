@@ -19,9 +19,11 @@ from brands.services import answers_bump
 from members import contacts, identity, locks
 from members.exports.tasks import sweep_enqueue
 from members.identity.keyed import Keyed
+from members.identity.open_persons import keep_open_persons
 from members.notices import refresh_notices, refresh_objections
 from members.rights import rules, tombstones
 from members.rights.places import PLACES, How, Place, place
+from members.rollups import note_unfinished
 from members.staging import stage, stage_query
 from members.stratify import stratify_persons
 from tenants.models import Tenant
@@ -88,6 +90,8 @@ def erase(*, tenant: Tenant, acts: Sequence[Act]) -> Erased:
         _delete(cursor, erased, tenant)
         _close_what_opened(cursor)
         stratify_persons(cursor, "affected_person")
+        note_unfinished(cursor)
+        keep_open_persons("affected_person")
     answers_bump()
     sweep_enqueue()
     return erased

@@ -57,8 +57,8 @@ _IN_DECISION = "e.profile_id = x.profile_id OR e.profile_id = ANY(x.first_side |
 # In the order of the erasure: what points to others before what is pointed to.
 PLACES: tuple[Place, ...] = (
     Place("members.Event", How.DELETED),
-    Place("members.Touchpoint", How.DELETED),
-    Place("members.ProfileTag", How.DELETED),
+    Place("members.Touchpoint", How.DELETED, hidden=("import_id",)),
+    Place("members.ProfileTag", How.DELETED, hidden=("import_id",)),
     Place("members.ImportChange", How.DELETED, lookup="", why="what rows said before an import"),
     Place(
         "members.ConsentEntry",
@@ -91,6 +91,7 @@ PLACES: tuple[Place, ...] = (
         match="x.first_id = e.profile_id OR x.second_id = e.profile_id",
         lookup="",
     ),
+    Place("members.OpenPerson", How.DELETED, lookup="", why="a copy of who is one person"),
     Place("members.PersonConflict", How.DELETED, match="e.profile_id = ANY(x.profiles)", lookup=""),
     Place("members.PersonEntry", How.DELETED, match=_IN_DECISION, lookup=""),
     Place("members.GroupPersonEntry", How.DELETED, match=_IN_DECISION, lookup=""),

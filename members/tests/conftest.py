@@ -114,3 +114,20 @@ def load(acme: Tenant, tmp_path: Path) -> Callable[..., ImportJob]:
             return getattr(importing, kind)(text, brand=brand)
 
     return run
+
+
+@pytest.fixture
+def within(acme):
+    """Return a context in which rows of acme are read and written as the owner."""
+
+    class Within:
+        def __enter__(self):
+            self.stack = [tenant_transaction(acme), scope.bulk(reason="test")]
+            for one in self.stack:
+                one.__enter__()
+
+        def __exit__(self, *error):
+            for one in reversed(self.stack):
+                one.__exit__(*error)
+
+    return Within

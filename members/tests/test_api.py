@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -11,7 +12,15 @@ from brands.models import Brand
 from brands.services import mode_change
 from brands.wall import scope
 from members.consents.entries import answers_record
-from members.models import Consent, ConsentEntry, GroupConsentEntry, Profile
+from members.models import (
+    Consent,
+    ConsentEntry,
+    Event,
+    GroupConsentEntry,
+    ImportJob,
+    Profile,
+    Tag,
+)
 from members.tests.pools import fill, phone_of
 from members.tests.tokens import program
 from tenants.context import tenant_transaction
@@ -265,6 +274,75 @@ def test_reading_is_no_right_to_write(cast, pools, acme):
     assert send(analyst, {"member_no": "TEA-1", "answer": "no"}).status_code == 403
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert not ConsentEntry.objects.exists()
+
+
+def test_a_token_for_one_brand_sees_nothing_of_another_although_its_grant_does(acme, cast, pools):
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        ids = dict(Brand.objects.values_list("code", "pk"))
+        for code in pools:
+            fields = {"brand_id": ids[code], "profile_id": pools[code][0]}
+            Event.objects.create(
+                what="view", source="t", event_id=code, occurred_at="2026-11-01T00:00Z", **fields
+            )
+            ImportJob.objects.create(brand_id=ids[code], kind="members", file_name=code)
+            Tag.objects.create(brand_id=ids[code], name=code)
+    grant = cast.unit_manager.acting_grant
+    clients = {
+        "tea": program(grant, brands=[ids["tea"]]),
+        "bakery": program(grant, brands=[ids["bakery"]]),
+        # Chosen or not, what the grant does not show stays closed.
+        "spa": program(grant, brands=[ids["spa"]]),
+        "": program(grant),
+    }
+    batches = {}
+    for code, client in clients.items():
+        own = {code} & set(pools) if code else set(pools)
+        for name in ("members", "orders", "events", "tags", "jobs/imports"):
+            rows = client.get(f"{API}/{name}/").json()[name.rpartition("/")[2]]
+            assert {row["brand"] for row in rows} == own, (code, name)
+        told = client.get(f"{API}/visibility/").json()["brands"]
+        assert {one["brand"] for one in told} == ({code} if code else set(ids)), code
+        assert client.get(f"{API}/").json()["token"]["brands"] == ([code] if code else None)
+        for brand, members in pools.items():
+            status = 200 if brand in own else 404
+            for path in ("", "orders/", "consents/", "tags/"):
+                answer = client.get(f"{API}/members/{members[0]}/{path}")
+                assert answer.status_code == status, (code, brand, path)
+            line = {"type": "member", "brand": brand, "member_no": "NEW", "gender": "f"}
+            # One key, of one grant: each token has its own batches.
+            answer = client.post(
+                f"{API}/batch/",
+                json.dumps(line),
+                content_type="application/x-ndjson",
+                headers={"idempotency-key": f"one-{brand}"},
+            )
+            assert answer.status_code == (202 if brand in own else 422), (code, brand)
+            assert "Idempotency-Replayed" not in answer
+            batches.setdefault(code, set()).add(answer.json()["batch"])
+            handed = send(
+                client, {"brand": brand, "member_no": f"{brand.upper()}-1", "answer": "no"}
+            )
+            assert handed.status_code == (202 if brand in own else 422), (code, brand)
+    for code, client in clients.items():
+        listed = client.get(f"{API}/jobs/batches/").json()["batches"]
+        assert {one["id"] for one in listed} == batches[code]
+        for other in set(clients) - {code}:
+            (batch, *_more) = batches[other]
+            assert client.get(f"{API}/jobs/batches/{batch}/").status_code == 404
+
+
+def test_a_token_of_hqs_for_one_brand_says_nothing_for_the_group(acme, cast, pools, hq):
+    with tenant_transaction(acme):
+        tea = Brand.objects.get(code="tea").pk
+    narrow = program(cast.group_admin.acting_grant, brands=[tea])
+    answer = {"answer": "no", "identity": {"kind": "phone", "value": phone_of(1)}, "to_group": True}
+    entry = send(hq, answer)
+    assert entry.status_code == 202
+    assert send(narrow, answer).status_code == 422
+    url = entry.json()["answers"][0]["url"]
+    assert (hq.get(url).status_code, narrow.get(url).status_code) == (200, 404)
+    assert {row["brand"] for row in narrow.get(f"{API}/members/").json()["members"]} == {"tea"}
+    assert len(hq.get(f"{API}/members/").json()["members"]) == 6
 
 
 def test_rules_are_told(acme, tea, hq):

@@ -98,6 +98,35 @@ def test_tags_are_made_and_set_once(members, brings):
     assert ProfileTag.objects.get(pk=old.pk).is_set
 
 
+def test_tags_are_taken_away_by_a_column_that_says_so(members, brings):
+    head = "会员号,标签,打标时间,操作类型\n"
+    assert brings("tags", f"{head}M1,新客;茶,2026-03-01,新增\nM2,茶,,\n")[0] == (2, 0, 0, 0)
+
+    def carried():
+        rows = ProfileTag.objects.filter(is_set=True).values_list("profile__member_no", "tag__name")
+        return set(rows)
+
+    # Of rows without an instant the last one counts; a removal of what nobody carries is nothing.
+    text = "member_no,tag,action\nM1,新客,add\nM1,新客,remove\nM2,没有,移除\nM2,茶,maybe\n"
+    found, rejected = brings("tags", text)
+    assert (found, rejected[0]["reason"]) == (
+        (0, 1, 2, 1),
+        "“maybe” is neither “add” nor “remove”.",
+    )
+    assert carried() == {("M1", "茶"), ("M2", "茶")}
+    assert not Tag.objects.filter(name="没有").exists()
+    assert brings("tags", text)[0] == (0, 0, 3, 1)
+    # Rows with an instant end in one state, whatever comes first.
+    found, _rejected = brings("tags", f"{head}M1,老客,2026-05-02,移除\nM1,老客,2026-05-01,添加\n")
+    assert found == (2, 0, 0, 0)
+    assert brings("tags", f"{head}M1,老客,2026-05-01,\n")[0] == (0, 0, 1, 0)
+    assert carried() == {("M1", "茶"), ("M2", "茶")}
+    # Also in two chunks of one file the last one counts.
+    job = members.create("tags", "member_no,tag,action\nM2,茶,remove\nM2,茶,add\n")
+    assert members.run(job, chunk_rows=1).rows_updated == 2
+    assert carried() == {("M1", "茶"), ("M2", "茶")}
+
+
 def test_stores_and_their_staff_are_written_by_their_codes(importer, brings):
     text = (
         "门店编号,门店名称,城市,开业日期,状态\nT-9,南京路店,上海,2020-05-01,营业中\n"

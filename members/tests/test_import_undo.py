@@ -3,9 +3,10 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
-from brands.models import Brand
+from brands.models import Brand, ChannelAccount, Store
 from members.figures import compare
 from members.imports import images
 from members.imports.acts import import_undo, job_run
@@ -13,6 +14,9 @@ from members.imports.errors import ImportRefused
 from members.imports.services import import_cancel
 from members.imports.undo import undo_run
 from members.models import Consent, ImportChange, ImportJob, Order, Profile
+from members.rollups import finish_pending
+from members.staging import stage
+from members.tags import INCOMING, tags_merge
 from members.tests.test_import_pipeline import EVERYTHING
 from tenants.models import AuditEvent
 
@@ -36,6 +40,15 @@ CONTENT = {
     "ORDER BY 1, 2",
     "buyers": "SELECT o.order_no, p.member_no FROM members_order o "
     "JOIN members_profile p ON p.id = o.profile_id ORDER BY 1",
+    "follows": "SELECT p.member_no, a.external_id, t.followed_at, t.unfollowed_at, t.scene, "
+    "t.source, t.import_id FROM members_touchpoint t JOIN members_profile p ON p.id = t.profile_id "
+    "JOIN brands_channelaccount a ON a.id = t.account_id ORDER BY 1, 2",
+    "tags": "SELECT p.member_no, g.name, t.set_at, t.removed_at, t.source, t.import_id "
+    "FROM members_profiletag t JOIN members_profile p ON p.id = t.profile_id "
+    "JOIN members_tag g ON g.id = t.tag_id ORDER BY 1, 2",
+    "words": "SELECT brand_id, name, means_id, import_id FROM members_tag ORDER BY 1, 2",
+    "stores": "SELECT * FROM brands_store ORDER BY id",
+    "staff": "SELECT * FROM brands_guide ORDER BY id",
     "group": "SELECT brands, persons FROM members_groupmetric ORDER BY 1",
     "images": "SELECT count(*) FROM members_importchange",
 }
@@ -125,6 +138,103 @@ def test_after_undoing_orders_everything_is_as_it_was(filled, content, undo):
     assert (undoing.report["removed"], undoing.report["restored"]) == (1, 1)
     assert content() == before
     assert set(compare(tenant=filled.tenant).values()) == {0}
+
+
+# Kind → what a file said before, what the one that is taken back says, and what it created and
+# changed; then a later file, and how much of the first it keeps in place.
+FOLLOWS = "member_no,appid,followed_at,unfollowed_at,scene\n"
+KINDS = {
+    "contacts": (
+        "member_no,name,phone,birthday\nM1,张伟,13800138001,1990-01-02\n",
+        "member_no,phone,email,birthday\nM1,13900139001,a@b.cn,2015-05-05\nM2,13800138003,,\n"
+        "M3,,,\n",
+        (0, 3),
+        ("member_no,phone\nM2,13600136000\n", {"changed": 1}),
+    ),
+    "touchpoints": (
+        f"{FOLLOWS}M1,wx1,2026-01-01,,qr\nM3,wx1,2026-01-01,,qr\n",
+        f"{FOLLOWS}M1,wx1,2026-02-01,,ad\nM2,wx1,2026-02-02,,\nM3,wx1,,2026-02-02,\n",
+        (1, 2),
+        (f"{FOLLOWS}M2,wx1,,2026-03-01,\n", {"changed": 1}),
+    ),
+    "tags": (
+        "member_no,tags,set_at\nM1,新客,2026-01-01\nM2,新客;茶,2026-01-01\n",
+        "会员号,标签,操作\nM1,新客,移除\nM1,高价值;茶,添加\nM2,茶,移除\nM3,老客,\n",
+        (2, 2),
+        ("member_no,tags,action\nM1,茶,remove\nM3,老客,remove\n", {"changed": 2}),
+    ),
+    "stores": (
+        "code,name,city,opened_on\nT-8,八店,上海,2020-01-01\n",
+        "code,name,city,opened_on,is_active\nT-8,八号店,,2021-01-01,no\nT-9,九店,,,\nT-7,店,,,\n",
+        (2, 1),
+        ("code,name\nT-8,新店\n", {"changed": 1}),
+    ),
+    "staff": (
+        "store,staff_no,name\ntea-1,1,李雷\n",
+        "store,staff_no,name,is_active\ntea-1,1,李磊,no\ntea-2,2,韩梅梅,\n",
+        (1, 1),
+        ("store,staff_no,name\ntea-2,2,韩梅\n", {"changed": 1}),
+    ),
+}
+
+
+def test_after_undoing_any_kind_everything_is_as_it_was_but_what_was_said_since(
+    filled, content, undo, monkeypatch
+):
+    # Figures are worked out at the end, once.
+    monkeypatch.setattr("members.imports.undo.finish_pending", lambda **options: None)
+    account = {"kind": "official_account", "name": "茶", "external_id": "wx1"}
+    ChannelAccount.objects.create(brand=Brand.objects.get(code="tea"), **account)
+
+    def bring(text):
+        job = filled.run(filled.create(kind, text), finish=False)
+        assert (job.state, job.rows_rejected) == ("done", 0), kind
+        return job
+
+    for kind, (first, changes, written, (later, kept)) in KINDS.items():
+        bring(first)
+        before = content()
+        job = bring(changes)
+        assert (job.rows_created, job.rows_updated) == written, kind
+        assert content() != before, kind
+        undoing = undo(job, chunk_rows=1)
+        assert (undoing.state, undoing.report["kept"]) == ("done", {}), kind
+        assert (undoing.checkpoint, undoing.progress) == (undoing.bytes_total, 1), kind
+        assert content() == before, kind
+        # What somebody says of the same rows since stays until that is taken back too.
+        job = bring(changes)
+        since = bring(later)
+        undoing = undo(job)
+        assert undoing.report["kept"] == kept, kind
+        assert undoing.report["removed"] + undoing.report["restored"] > 0, kind
+        assert content() != before, kind
+        undo(since)
+        undo(job)
+        assert content() == before, kind
+    finish_pending(tenant=filled.tenant)
+    assert set(compare(tenant=filled.tenant).values()) == {0}
+
+
+def test_what_the_api_told_of_since_and_what_others_refer_to_stays(filled, undo, rows_of):
+    follows = filled.run(filled.create("tags", "member_no,tag\nM1,新客\nM2,新客\n"))
+    stores = filled.run(filled.create("stores", "code,name\nT-8,八店\nT-9,九店\n"))
+    filled.members("member_no,store_code\nM9,T-9\n")
+    with connection.cursor() as cursor:
+        stage(cursor, "incoming_tag", INCOMING)
+        cursor.execute(
+            "INSERT INTO incoming_tag SELECT profile_id, tag_id, now(), NULL, 'api' "
+            "FROM members_profiletag t JOIN members_profile p ON p.id = t.profile_id "
+            "WHERE p.member_no = 'M1'"
+        )
+        tags_merge(cursor)
+    undoing = undo(follows)
+    assert (undoing.report["kept"], undoing.report["removed"]) == ({"changed": 1}, 1)
+    assert rows_of("SELECT name FROM members_tag") == [("新客",)]
+    member = Profile.objects.get(member_no="M1")
+    assert undoing.report["kept_ids"] == [member.pk]
+    undoing = undo(stores)
+    assert (undoing.report["kept"], undoing.report["removed"]) == ({"used": 1}, 1)
+    assert not Store.objects.filter(code="T-8").exists()
 
 
 def test_what_a_later_import_said_stays(filled, undo):

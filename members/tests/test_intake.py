@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,16 +19,19 @@ from hypothesis import strategies as st
 
 from brands.models import Brand, ChannelAccount
 from brands.wall import scope
+from members import contacts
 from members.intake.applying import intake_apply, lines_apply
 from members.intake.lines import read
+from members.keys import group_keys
 from members.models import Event, IntakeBatch, IntakePart, Profile
 from members.rollups import finish_pending
-from members.tests.pools import fill
+from members.tests.pools import fill, phone_of
 from members.tests.tokens import program
 from tenants.context import tenant_transaction
 
 BATCH = "/api/v1/batch/"
 AT = "2026-11-01T10:00:00+08:00"
+LATER, LATEST = "2026-11-02T10:00:00+08:00", "2026-11-03T01:00:00Z"
 APP = {"kind": "mini_program", "external_id": "wx-tea"}
 
 
@@ -242,6 +246,9 @@ TOLD = [
     {"type": "tag", "member_no": "TEA-1", "tag": "VIP", "at": AT},
     {"type": "tag", "member_no": "TEA-1", "tag": "VIP", "at": AT, "remove": True},
     {"type": "tag", "member_no": "TEA-2", "tag": "VIP", "at": AT, "source": "till"},
+    {"type": "member", "member_no": "TEA-1", "name": "An", "gender": "f", "as_of": AT},
+    {"type": "member", "member_no": "TEA-1", "name": "Bo", "gender": None, "as_of": LATER},
+    {"type": "member", "member_no": "TEA-1", "name": "Cy", "gender": "m", "as_of": LATEST},
 ]
 
 
@@ -256,7 +263,9 @@ def state(acme) -> dict[str, list[tuple]]:
             "ON p.id = o.profile_id",
             "lines": "SELECT o.order_no, l.line_no, l.amount, l.store_id FROM members_orderline l "
             "JOIN members_order o ON o.id = l.order_id",
-            "members": "SELECT member_no, orders, sales, first_order_at FROM members_profile",
+            "members": "SELECT member_no, orders, sales, first_order_at, gender, as_of, "
+            "c.fingerprint FROM members_profile p LEFT JOIN members_contact c "
+            "ON c.profile_id = p.id",
             "days": "SELECT brand_id, store_id, day, orders, lines, sales, buyers "
             "FROM members_dailymetric",
             "pools": "SELECT brand_id, store_id, members, buyers, repeat_buyers "
@@ -295,6 +304,69 @@ def test_late_repeated_and_reordered_lines_end_in_the_same_state(acme, tea, told
     assert [(row[4], row[6]) for row in states[0]["orders"]] == [(950, 100), (700, 200)]
     assert [row[3] for row in states[0]["touchpoints"]] == [True, False]
     assert [row[3] for row in states[0]["tags"]] == [False, True]
+    assert [row[4] for row in states[0]["members"] if row[0] == "TEA-1"] == ["m"]
+
+
+def test_of_a_member_an_older_line_changes_nothing_and_fields_left_out_stay(acme, tea, apply):
+    def line(**fields: Any) -> dict[str, Any]:
+        return {"type": "member", "member_no": "TEA-1", **fields}
+
+    def told() -> tuple[str, str, str]:
+        with tenant_transaction(acme), scope.bulk(reason="test"):
+            found = Profile.objects.select_related("contact").get(member_no="TEA-1")
+            fields = contacts.unseal(group_keys(), found.contact)
+            return fields["name"], fields.get("phone", ""), found.gender
+
+    # Of one instant the end counts, also where the lines between say other fields.
+    batch = [
+        line(name="An", phone="13700000001"),
+        line(name="Bo"),
+        line(name="Cy", phone="13700000002", gender="f"),
+        line(gender="m", as_of=AT),
+    ]
+    assert post(tea, batch).json()["accepted"] == 4
+    apply()
+    assert told() == ("Cy", "+8613700000002", "f")
+    late = [line(name="Dy", as_of=AT), line(name="Ey", as_of="2999-01-01T00:00:00Z")]
+    assert post(tea, late, "two").json()["results"][0]["field"] == "as_of"
+    apply()
+    assert told() == ("Cy", "+8613700000002", "f")
+
+
+def test_who_is_shown_no_contact_data_names_nobody_by_it(acme, tea, cast, apply):
+    """Whatever the token was made for: what is applied is read back, and tells whose it is."""
+    phone = {"kind": "phone", "value": phone_of(1)}
+    lines = [
+        event("scan", 1, identity=phone),
+        event("scan", 2, identity={"kind": "unionid", "value": "u"}, create=True),
+        {"type": "consent", "answer": "no", "at": AT, "identity": phone},
+        {"type": "member", "member_no": "TEA-2", "phone": phone_of(1)},
+        {"type": "member", "member_no": "TEA-2", "gender": "f", "card_no": None},
+        event("scan", 3, member_no="TEA-2"),
+    ]
+    engaged = cast.provider_operator.acting_grant
+    provider = program(engaged, actions=["events:write", "consents:write", "members:write"])
+    body = post(provider, lines).json()
+    assert [(one["line"], one["field"]) for one in body["results"]] == [
+        (1, "identity"),
+        (2, "identity"),
+        (3, "identity"),
+        (4, "phone"),
+    ]
+    assert "leaves contact data out" in body["results"][0]["detail"]
+    assert (body["accepted"], apply()) == (2, 2)
+    answer = {"answers": [{"answer": "no", "identity": phone}]}
+    send = partial(provider.post, "/api/v1/consents/", content_type="application/json")
+    refused = send(answer)
+    assert refused.status_code == 422
+    assert "leaves contact data out" in refused.json()["answers"][0]["detail"]
+    # A contract that names contact data lets them; so does a brand's own grant, by any token.
+    engaged.engagement.includes_contact = True
+    engaged.engagement.save()
+    assert send(answer).status_code == 202
+    assert post(provider, lines, "two").json()["accepted"] == 6
+    own = program(cast.brand_manager.acting_grant, actions=["events:write"])
+    assert post(own, lines[:2]).json()["accepted"] == 2
 
 
 def _told(acme, parts: list[list[dict]]) -> dict[str, list[tuple]]:

@@ -18,10 +18,12 @@ from members.models import (
     ImportJob,
     Order,
     Profile,
+    RetentionCertificate,
     RetentionCount,
     RetentionRule,
 )
 from members.models.retention import Purpose
+from members.rights import certificates
 from members.rights.errors import RightsRefused
 from tenants.context import tenant_transaction
 from tenants.models import AuditEvent
@@ -110,6 +112,15 @@ def test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves(
         assert Event.objects.count() == 1
         assert AuditEvent.objects.filter(action="retentionrule.run").count() == 3
         assert AuditEvent.objects.filter(action="personrequest.certify").count() == 1
+        certificate = RetentionCertificate.objects.get()
+        assert certificate.content["counts"] == {"members.Profile": 1}
+        assert certificates.fault(certificate.content, tenant=old_acme) == ""
+    place = f"/retention/?certificate={certificate.number}"
+    for who in (cast.group_admin, cast.brand_manager):
+        assert certificate.number in visit(who).get("/retention/").content.decode()
+        assert visit(who).get(place).json() == certificate.content
+    assert certificate.number not in visit(cast.sibling_manager).get("/retention/").content.decode()
+    assert visit(cast.sibling_manager).get(place).status_code == 404
     assert {name: n for name, n in compare(tenant=old_acme).items() if n} == {}
     assert retention.retention_run(tenant=old_acme) == 0
     retention.retention_count(tenant=old_acme)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Iterable
 
 from django.test import Client
 from django.utils import timezone
@@ -13,9 +14,15 @@ from tenants.models import ApiToken, Grant, TokenAction
 
 
 def program(
-    grant: Grant, *, actions: list[str] | None = None, host: str = "acme.localhost"
+    grant: Grant,
+    *,
+    actions: list[str] | None = None,
+    brands: Iterable[int] = (),
+    host: str = "acme.localhost",
 ) -> Client:
     """Return a client that sends a token of the grant, for all actions where none are named.
+
+    For all brands of the grant, where none are named either.
 
     Made without the service, which gives no tokens to roles that have no business with the API:
     the wall must hold for them as well.
@@ -26,6 +33,7 @@ def program(
         name="Test",
         digest=tokens._digest(text),
         prefix=text[:10],
+        brands={str(number): f"Brand {number}" for number in brands},
         actions=actions if actions is not None else list(TokenAction.values),
         expires_at=timezone.now() + dt.timedelta(days=1),
     )

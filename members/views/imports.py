@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
+from brands.models import Guide, Store
 from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind
 from members.folders import StrangePath
@@ -96,6 +97,7 @@ _KEPT = {
     "answers": gettext_lazy("answered a notice: answers are never deleted"),
     "decisions": gettext_lazy("were joined or parted by a person’s decision"),
     "events": gettext_lazy("have events, follows or tags"),
+    "used": gettext_lazy("have staff, members, orders or somebody’s access"),
 }
 
 
@@ -203,6 +205,10 @@ def _named(job: ImportJob, ids: list[int]) -> list[tuple[str, str]]:
     if job.kind == ImportJob.Kind.ORDERS:
         numbers = Order.objects.filter(pk__in=ids).order_by("pk").values_list("order_no", flat=True)
         return [("", number) for number in numbers]
+    if job.kind == ImportJob.Kind.STORES:
+        return [("", str(store)) for store in Store.objects.filter(pk__in=ids).order_by("code")]
+    if job.kind == ImportJob.Kind.STAFF:
+        return [("", str(guide)) for guide in Guide.objects.filter(pk__in=ids).order_by("staff_no")]
     members = Profile.objects.filter(pk__in=ids).order_by("pk").values_list("pk", "member_no")
     return [(reverse("members:detail", args=[pk]), number) for pk, number in members]
 

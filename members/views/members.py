@@ -176,7 +176,7 @@ def _page(request: GroupRequest, profile: Any, held: reveal.Held | None = None) 
         "orders": selectors.orders_of(profile) if sees_orders else [],
         "orders_reason": activity.reason,
         "timeline": timeline_of(profile, sees_activity=sees_orders),
-        "siblings": selectors.siblings_of(profile),
+        "siblings": selectors.siblings_of(profile, visible),
         "may_decide": request.user.has_perm("members.unmerge") and may_decide(visible, profile),
         "answers": answers.values(),
         "orders_are_open": sees_orders and activity.is_open,

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from brands.wall.request import GroupRequest
 from members.identity.decisions import DecisionRefused, decision_enter, may_decide
+from members.identity.open_persons import is_worked_out, same_person, shown_persons
 from members.identity.rule_changes import RulesRefused, resolution_ask, rules_change
 from members.identity.rules import rules_now
 from members.models import (
@@ -51,20 +53,28 @@ class Merged:
 def mates_of(profile: Profile, request: GroupRequest) -> QuerySet[Profile]:
     """Return the memberships of a member's person, as far as the viewer may know of them.
 
-    HQ is shown whom the wall shows of the person. A brand is shown its own members that its own
-    links join, and so not told by them what a sibling knows.
+    HQ is shown whom the wall shows of the person that open brands' links make. A brand is shown its
+    own members that its own links join, and so not told by them what a sibling knows.
     """
     rows = Profile.objects.select_related("brand", "store").order_by("brand__code", "pk")
     if request.visible.viewer.is_hq:
-        return rows.filter(person_id=profile.person_id)
+        return rows.filter(same_person(profile, request.visible))
     if profile.own_person_id is None:
         return rows.filter(pk=profile.pk)
     return rows.filter(brand_id=profile.brand_id, own_person_id=profile.own_person_id)
 
 
+def _is_journal_told(request: GroupRequest) -> bool:
+    """Tell whether the viewer is told of merges: HQ, while it reads every brand.
+
+    A merge that is missing, since a closed brand's row had joined its two before, would tell of it.
+    """
+    return request.visible.viewer.is_hq and request.visible.group_without == frozenset()
+
+
 def _journal(mates: list[Profile], request: GroupRequest) -> list[Merged]:
-    """Return how these memberships came to be one person, the latest first: for HQ."""
-    if not request.visible.viewer.is_hq:
+    """Return how these memberships came to be one person, the latest first."""
+    if not _is_journal_told(request):
         return []
     by_pk = {mate.pk: mate for mate in mates}
     found: dict[tuple[Any, int, int], list[PersonMerge]] = defaultdict(list)
@@ -108,6 +118,8 @@ def person(request: GroupRequest, profile_id: int) -> HttpResponse:
         "entries": entries,
         "is_waiting": any(entry.is_waiting for entry in entries),
         "is_hq": request.visible.viewer.is_hq,
+        "is_journal_told": _is_journal_told(request),
+        "is_worked_out": not request.visible.viewer.is_hq or is_worked_out(request.visible),
         "may_decide": request.user.has_perm(_MAY_DECIDE) and may_decide(request.visible, profile),
         "request_key": uuid.uuid4(),
     }
@@ -128,7 +140,7 @@ def _decide(request: GroupRequest, profile: Profile, mates: list[Profile]) -> No
     if merge_id := request.POST.get("merge", ""):
         pks = {mate.pk for mate in mates}
         merge = PersonMerge.objects.filter(pk=_number(merge_id), profile_id__in=pks).first()
-        if merge is None:
+        if merge is None or not _is_journal_told(request):
             raise DecisionRefused(_("That merge is not there. Nothing was changed."))
         decision_enter(**given, merge=merge)
         return
@@ -169,7 +181,7 @@ def persons(request: GroupRequest) -> HttpResponse:
     if tab == "suggestions":
         rows = PersonSuggestion.objects.select_related("brand", "store").order_by("pk")
     else:
-        rows = PersonConflict.objects.order_by("-members", "pk")
+        rows = _conflicts_told(request).order_by("-members", "cluster_id", "kind")
     page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
     context = {
         "title": _("Persons"),
@@ -180,10 +192,18 @@ def persons(request: GroupRequest) -> HttpResponse:
         "hot": list(HotMetric.objects.select_related("brand").order_by("brand__code", "kind"))
         if tab == "conflicts"
         else [],
+        "has_likely": settings.LIKELY_SUGGESTIONS,
         "may_decide": request.user.has_perm(_MAY_DECIDE),
         "may_see_rules": request.user.has_perm("members.view_identityrule"),
     }
     return render(request, "members/persons.html", context)
+
+
+def _conflicts_told(request: GroupRequest) -> QuerySet[PersonConflict]:
+    """Return the conflicts that the viewer may know of; to HQ none while they are worked out."""
+    if request.visible.viewer.is_hq and not is_worked_out(request.visible):
+        return PersonConflict.objects.none()
+    return PersonConflict.objects.all()
 
 
 def _pairs(request: GroupRequest, rows: list[PersonSuggestion]) -> list[dict[str, Any]]:
@@ -191,6 +211,7 @@ def _pairs(request: GroupRequest, rows: list[PersonSuggestion]) -> list[dict[str
     pks = [pk for row in rows for pk in (row.first_id, row.second_id)]
     seen = Profile.objects.select_related("store").in_bulk(pks)
     masked = masked_contacts(list(seen))
+    shown = shown_persons(seen.values(), request.visible)
     waiting = {
         frozenset((*entry.first_side, *entry.second_side))
         for model in (PersonEntry, GroupPersonEntry)
@@ -202,7 +223,7 @@ def _pairs(request: GroupRequest, rows: list[PersonSuggestion]) -> list[dict[str
         if first is None or second is None:
             continue
         # HQ sees that they are one person already; a brand is not told by what.
-        if request.visible.viewer.is_hq and first.person_id == second.person_id:
+        if request.visible.viewer.is_hq and shown[first.pk] == shown[second.pk]:
             continue
         found.append(
             {
@@ -228,7 +249,10 @@ def _conflicts(request: GroupRequest, rows: list[PersonConflict]) -> list[dict[s
 
 
 def _decide_conflict(request: GroupRequest) -> None:
-    row = PersonConflict.objects.filter(pk=_number(request.POST["conflict"])).first()
+    # Not by its number: a conflict that was looked at anew has another one.
+    cluster, _space, kind = request.POST["conflict"].partition(" ")
+    cluster_id = _number(cluster.removeprefix("-")) * (-1 if cluster.startswith("-") else 1)
+    row = _conflicts_told(request).filter(cluster_id=cluster_id, kind=kind).first()
     chosen = {_number(text) for text in request.POST.getlist("member")}
     members = Profile.objects.in_bulk(chosen & set(row.profiles if row else ()))
     if len(members) < 2 or not request.user.has_perm(_MAY_DECIDE):

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from brands.models import Brand, Notice
 from brands.wall.request import GroupRequest
 from members import retention
-from members.models import RetentionCount
+from members.models import RetentionCertificate, RetentionCount
 from members.models.retention import Purpose
 from members.rights.errors import RightsRefused
 from tenants.access import permission_required
 
 VIEW, ADD = "members.view_retentionrule", "members.add_retentionrule"
+# As many certificates are listed, the newest first.
+_CERTIFICATES = 100
 
 
 class DaysForm(forms.Form):
@@ -36,6 +39,8 @@ def rules(request: GroupRequest) -> HttpResponse:
     """Show the rules with what would go by them (GET); set, approve or count (POST)."""
     if request.method == "POST":
         return _act(request)
+    if number := request.GET.get("certificate"):
+        return _certificate(number)
     brands = dict(Brand.objects.values_list("pk", "name"))
     counts: dict[str, list[tuple[str, int]]] = {}
     counted_at = None
@@ -71,9 +76,23 @@ def rules(request: GroupRequest) -> HttpResponse:
         "ended": ended,
         "counted_at": counted_at,
         "may_change": may_change,
+        "certificates": [
+            (one, brands.get(one.brand_id, "–"), one.content.get("counts", {}))
+            for one in RetentionCertificate.objects.order_by("-pk")[:_CERTIFICATES]
+        ],
         "is_hq": request.visible.viewer.is_hq,
     }
     return render(request, "members/rights_retention.html", context)
+
+
+def _certificate(number: str) -> HttpResponse:
+    """Give a certificate out, as the audit keeps its digest."""
+    one = get_object_or_404(RetentionCertificate, number=number)
+    text = json.dumps(one.content, ensure_ascii=False, indent=1)
+    response = HttpResponse(text, content_type="application/json")
+    name = f"certificate-{one.number}.json"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 def _act(request: GroupRequest) -> HttpResponse:

@@ -210,6 +210,25 @@ def test_a_token_is_shown_once_and_works(cast, visit):
     assert ApiToken.objects.count() == 1
 
 
+def test_a_token_is_made_for_some_of_the_grants_brands(cast, visit):
+    client = visit(cast.unit_manager)
+    form = client.get("/tokens/").context["form"]
+    (tea,) = (pk for pk, name in form.fields["brands"].choices if name == "Tea House")
+    made = client.post("/tokens/", {**FORM, "brands": [tea]}).content.decode()
+    assert "Tea House" in made
+    token = ApiToken.objects.get()
+    assert (token.brands, token.keeps_under) == ({tea: "Tea House"}, -token.pk)
+    assert AuditEvent.objects.get(action="apitoken.create").changes["brands"] == ["", "Tea House"]
+    assert "Tea House" in client.get("/tokens/").content.decode()
+    assert "Tea House" in visit(cast.group_admin).get("/tokens/").content.decode()
+    # One that takes its place is for the same, and goes on with its batches.
+    client.post(f"/tokens/{token.pk}/exchange/")
+    new = ApiToken.objects.exclude(pk=token.pk).get()
+    assert (new.brands, new.keeps_under) == (token.brands, token.keeps_under)
+    beyond = client.post("/tokens/", {**FORM, "name": "Other", "brands": ["999999"]})
+    assert "brands" in beyond.context["form"].errors
+
+
 def test_an_exchanged_token_goes_on_for_a_day(cast, visit, make):
     old, text = make(cast.brand_manager)
     page = visit(cast.brand_manager).post(f"/tokens/{old.pk}/exchange/").content.decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -14,6 +16,7 @@ from django.views.decorators.http import require_POST
 from tenants import tokens
 from tenants.access import permission_required
 from tenants.models import ApiToken, Grant
+from tenants.places import Place, brands_shown
 from tenants.requests import SluiceRequest
 from tenants.tokens import TokenRefused
 
@@ -36,6 +39,14 @@ class TokenForm(forms.Form):
     actions = forms.MultipleChoiceField(
         label=gettext_lazy("It may"), widget=forms.CheckboxSelectMultiple
     )
+    brands = forms.MultipleChoiceField(
+        label=gettext_lazy("For"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy(
+            "None chosen: all that you are shown, also of brands that are added later."
+        ),
+    )
     days = forms.TypedChoiceField(
         label=gettext_lazy("It holds for"),
         coerce=int,
@@ -43,12 +54,19 @@ class TokenForm(forms.Form):
         initial=tokens.DAYS_OFFERED[1],
     )
 
-    def __init__(self, *args: object, grant: Grant, **kwargs: object) -> None:
+    def __init__(self, *args: object, grant: Grant, brands: list[Place], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        fields: dict[str, Any] = self.fields
         actions = tokens.actions_of(grant)
-        self.fields["actions"].choices = [  # type: ignore[attr-defined]
-            (action.value, action.label) for action in actions
-        ]
+        fields["actions"].choices = [(action.value, action.label) for action in actions]
+        self._brands = {str(place.id): place.name for place in brands}
+        fields["brands"].choices = list(self._brands.items())
+        if len(brands) < 2:
+            del fields["brands"]
+
+    def clean_brands(self) -> dict[int, str]:
+        """Return number → name of the brands chosen."""
+        return {int(pk): self._brands[pk] for pk in self.cleaned_data["brands"]}
 
 
 def _grant(request: SluiceRequest) -> Grant:
@@ -70,7 +88,11 @@ def _token(request: SluiceRequest, token_id: int) -> ApiToken:
 def own_tokens(request: SluiceRequest) -> HttpResponse:
     """List the tokens one may know of; make a new one of one's own grant, shown this once."""
     grant = _grant(request)
-    form = TokenForm(request.POST if request.method == "POST" else None, grant=grant)
+    form = TokenForm(
+        request.POST if request.method == "POST" else None,
+        grant=grant,
+        brands=brands_shown(request.visible),
+    )
     if request.method == "POST" and form.is_valid():
         try:
             token, text = tokens.token_create(

@@ -1,0 +1,110 @@
+"""What HQ is shown of persons is by the links of brands that it reads, and by no closed brand's."""
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from brands.wall import scope
+from members.figures import compare
+from members.identity.suggestions import suggestions_refresh
+from members.identity.whole import resolve_group
+from members.models import OpenPerson, Profile
+from members.rollups import group_finish
+from tenants.context import tenant_transaction
+
+HEAD = "member_no,name,phone,email,unionid,birthday,store_code\n"
+# Of tea, which are alike; of the bakery; and of both, with one phone and two unionids.
+TEA = (
+    "T1,Ann,13800138001,,,1990-01-02,tea-1\nT2,Ann,,t2@example.com,,1990-01-02,tea-1\n"
+    "T3,,13800138003,,u3,,\nT4,,13800138004,,u4,,\n"
+)
+BAKERY = "O2,,,o2@example.com,,,\nO3,,13800138003,,u5,,\nO4,,13800138004,,,,\n"
+# Joins tea's with tea's and the bakery's, is a third of those who contradict, and parts O4 from T4.
+SPA = (
+    "S1,,13800138001,t2@example.com,,,\nS2,,13800138001,o2@example.com,,,\n"
+    "S3,,13800138003,,,,\nS4,,13800138004,,u9,,\n"
+)
+NOBODYS = "N1,,13700000001,n1@example.com,,,\n"
+SECRETS = re.compile(
+    rb'(name="(csrfmiddlewaretoken|request_key)" value="[^"]*"|nonce="[^"]*"|X-CSRFToken[^}]*})'
+)
+
+
+@pytest.fixture
+def pages(acme, visit, cast):
+    """Return a function that reads every page on which HQ is shown who is one person."""
+
+    def read() -> dict[str, bytes]:
+        suggestions_refresh(tenant=acme)
+        with tenant_transaction(acme), scope.bulk(reason="test"):
+            pks = dict(Profile.objects.exclude(brand__code="spa").values_list("member_no", "pk"))
+        paths = {"persons": "/persons/", "conflicts": "/persons/?tab=conflicts"}
+        for number, pk in pks.items():
+            paths[number] = reverse("members:person", args=[pk])
+            paths[f"{number} member"] = reverse("members:detail", args=[pk])
+        client = visit(cast.group_admin)
+        return {name: SECRETS.sub(b"", client.get(path).content) for name, path in paths.items()}
+
+    return read
+
+
+def checked(acme) -> None:
+    assert {name: count for name, count in compare(tenant=acme).items() if count} == {}
+
+
+def test_no_row_of_a_closed_brand_moves_what_hq_is_shown_of_persons(
+    acme, load, switch, pages, visit, cast
+):
+    switch("brand_max", "spa")
+    load("members", HEAD + TEA)
+    load("members", HEAD + BAKERY, brand="bakery")
+    load("members", HEAD + NOBODYS, brand="spa")
+    before = pages()
+    assert b"T1</" in before["persons"]
+    assert b"T3</" in before["conflicts"]
+    assert b"O4" in before["T4"]
+    load("members", HEAD + SPA, brand="spa")
+    assert pages() == before
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        persons = Profile.objects.filter(member_no__in=["T1", "T2", "O2", "S1", "S2"])
+        assert persons.values("person_id").distinct().count() == 1
+        assert OpenPerson.objects.exists()
+    # Nor where everybody is looked at anew, nor by what is worked out after a change of mode.
+    resolve_group(tenant=acme)
+    assert pages() == before
+    checked(acme)
+    # The twin: HQ reads an open brand's members, and what its rows join.
+    switch("", "spa")
+    group_finish(tenant=acme)
+    opened = pages()
+    assert b"T1</" not in opened["persons"]
+    assert b"S1" in opened["T1"]
+    assert b"O2" in opened["T1"]
+    assert b"O4" not in opened["T4"]
+    switch("brand_max", "spa")
+    # Until a worker has looked each member is alone.
+    assert b"O4" not in pages()["T4"]
+    group_finish(tenant=acme)
+    assert pages() == before
+    # What HQ parts it parts as it sees them.
+    client = visit(cast.group_admin)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        pk = Profile.objects.get(member_no="T4").pk
+    page = client.get(reverse("members:person", args=[pk]))
+    assert page.context["merges"] == []
+    assert [one.member_no for one, _masked in page.context["mates"]] == ["O4", "T4"]
+
+
+def test_members_whom_an_open_brand_joins_too_are_one_for_hq(acme, load, switch, pages):
+    switch("brand_max", "spa")
+    load("members", HEAD + SPA, brand="spa")
+    load("members", HEAD + TEA)
+    alone = pages()
+    assert b"O2" not in alone["T1"]
+    load("members", HEAD + "O1,,13800138001,t2@example.com,,,\n", brand="bakery")
+    joined = pages()
+    assert b"T1</" not in joined["persons"]
+    assert b"O1" in joined["T1"]
+    assert joined["T2 member"] != alone["T2 member"]
+    checked(acme)
