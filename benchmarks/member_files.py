@@ -33,13 +33,18 @@ def write_files(folder: Path, rows: int) -> list[Path]:
             file.write(f"{HEADINGS}\n")
             for number, person in enumerate(members):
                 store = bisect(store_ends, draw.random()) + 1
-                out.writerow(_member(draw, number, person, f"brand-{brand}-{store}"))
+                out.writerow(_member(draw, number, person, brand, store))
         paths.append(path)
     return paths
 
 
-def _member(draw: random.Random, number: int, person: int, store: str) -> tuple[object, ...]:
-    """Return one row; who the person is decides the identifiers, chance which of them is given."""
+def _member(
+    draw: random.Random, number: int, person: int, brand: int, store: int
+) -> tuple[object, ...]:
+    """Return one row; who the person is decides the identifiers, chance which of them is given.
+
+    Card numbers begin with the brand's, as brands issue them: none is that of a sibling's member.
+    """
     name = _SURNAMES[person % 20] + _GIVEN[person // 20 % 20] + _GIVEN[person // 400 % 20]
     day = f"{2020 + number % 6}-{1 + number % 12:02}-{1 + number % 28:02}"
     agreed = person % 10 < 6
@@ -49,10 +54,10 @@ def _member(draw: random.Random, number: int, person: int, store: str) -> tuple[
         f"13{person:09}" if draw.random() < 0.9 else "",
         f"p{person}@example.com" if draw.random() < 0.4 else "",
         f"oU{person * 2654435761 % 2**40:010x}" if draw.random() < 0.7 else "",
-        f"C{number:09}" if draw.random() < 0.3 else "",
+        f"C{brand}{number:09}" if draw.random() < 0.3 else "",
         f"{1960 + person % 45}-{1 + person % 12:02}-{1 + person % 28:02}",
         ("f", "m", "")[person % 3],
-        store,
+        f"brand-{brand}-{store}",
         day,
         "1" if agreed else "",
         day if agreed else "",

@@ -26,15 +26,22 @@ def stage_parts(
     nodes: str,
     is_any_hot: bool,
     is_any_decided: bool,
+    is_within_parts: bool = False,
 ) -> int:
     """Stage in `part` the profiles of contradicting clusters; return how many, or make no table.
+
+    IS_WITHIN_PARTS: only profiles that stand in `part` now can be of such a cluster.
 
     Its columns: profile_id, cluster (the label it had), label (the smallest profile of its part),
     decision_id (of whoever parted or joined it), kinds (that were refused in the cluster),
     is_too_large.
     """
     warm = graph.warm_sql(is_any_hot)
-    found = _contradicting(cursor, rules, edge, nodes, warm, is_any_decided=is_any_decided)
+    found = _contradicting(
+        *(cursor, rules, edge, nodes, warm),
+        is_any_decided=is_any_decided,
+        is_within_parts=is_within_parts,
+    )
     if not found:
         return 0
     stage(
@@ -80,7 +87,14 @@ def _batches(clusters: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
 
 
 def _contradicting(
-    cursor: CursorWrapper, rules: Rules, edge: str, nodes: str, warm: str, *, is_any_decided: bool
+    cursor: CursorWrapper,
+    rules: Rules,
+    edge: str,
+    nodes: str,
+    warm: str,
+    *,
+    is_any_decided: bool,
+    is_within_parts: bool,
 ) -> list[tuple[int, int]]:
     """Return the label and size of each cluster with two keys of a kind or with a decision."""
     exclusive = [rule.kind for rule in rules.values() if rule.is_exclusive]
@@ -94,7 +108,10 @@ def _contradicting(
     """
     cursor.execute(
         f"""
-        WITH carrier AS MATERIALIZED (SELECT DISTINCT profile_id, label FROM {edge}),
+        WITH carrier AS MATERIALIZED (
+            SELECT DISTINCT profile_id, label FROM {edge}
+            {"WHERE profile_id IN (SELECT profile_id FROM part)" if is_within_parts else ""}
+        ),
         wanted AS (
             SELECT label FROM (
                 SELECT c.label FROM carrier c
@@ -102,7 +119,7 @@ def _contradicting(
                 JOIN members_identity i ON i.id = l.identity_id
                 {f"JOIN {nodes} n ON n.profile_id = c.profile_id" if warm else ""}
                 WHERE i.kind = ANY(%s) {warm}
-                GROUP BY c.label, i.kind, i.space HAVING count(DISTINCT i.id) > 1
+                GROUP BY c.label, i.kind, i.space HAVING min(i.id) < max(i.id)
             ) AS x {decided if is_any_decided else ""}
         )
         SELECT label, count(*) FROM carrier WHERE label IN (SELECT label FROM wanted)

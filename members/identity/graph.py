@@ -150,10 +150,7 @@ def label_components(cursor: CursorWrapper, edge: str = "edge") -> None:
         GROUP BY 1, 2 HAVING min(label) < max(label)
     """  # noqa: S608 - a name of the code
     while True:
-        cursor.execute(f"SELECT EXISTS ({joined})")
-        if not cursor.fetchone()[0]:
-            return
-        stage_query(
+        hooked = stage_query(
             cursor,
             "hook",
             f"""
@@ -163,6 +160,8 @@ def label_components(cursor: CursorWrapper, edge: str = "edge") -> None:
             GROUP BY e.label
             """,  # noqa: S608
         )
+        if not hooked:
+            return
         while True:
             cursor.execute(
                 "UPDATE hook h SET low = next.low FROM hook next WHERE h.low = next.label"

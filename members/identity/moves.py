@@ -102,22 +102,47 @@ def _journal(cursor: CursorWrapper, rules: Rules, *, by_name: str, is_any_parted
         JOIN node n USING (label) JOIN edge e USING (profile_id)
         """,
     )
+    # Identities that join there, the surest first.
     trust = ", ".join(f"('{rule.kind}', {int(rule.trust)})" for rule in rules.values())
     stage_query(
         cursor,
-        "joining",
+        "joint",
         f"""
-        SELECT DISTINCT ON (m.from_person_id, m.label) m.from_person_id, m.label, n.identity_id,
-            i.kind, n.brand_id AS one_brand, o.brand_id AS other_brand
-        FROM (SELECT DISTINCT from_person_id, label FROM moved) AS m
-        JOIN side n ON n.label = m.label AND n.person_id = m.from_person_id
-        JOIN side o ON o.identity_id = n.identity_id AND o.label = n.label
-            AND o.person_id <> n.person_id
-        LEFT JOIN members_identity i ON i.id = n.identity_id
+        SELECT s.identity_id, s.label, i.kind, row_number() OVER (
+            ORDER BY t.trust NULLS FIRST, i.kind COLLATE "C", i.key, s.identity_id
+        ) AS place
+        FROM (
+            SELECT identity_id, label FROM side
+            GROUP BY identity_id, label HAVING min(person_id) < max(person_id)
+        ) AS s
+        LEFT JOIN members_identity i ON i.id = s.identity_id
         LEFT JOIN (VALUES {trust}) AS t(kind, trust) ON t.kind = i.kind
-        ORDER BY m.from_person_id, m.label, t.trust NULLS FIRST, i.kind, i.key, n.identity_id,
-            o.brand_id <> n.brand_id, o.brand_id, n.brand_id
         """,  # noqa: S608 - words and numbers of the code
+    )
+    stage_query(
+        cursor,
+        "joining",
+        """
+        SELECT DISTINCT ON (w.from_person_id, w.label) w.from_person_id, w.label, j.identity_id,
+            j.kind, n.brand_id AS one_brand, o.brand_id AS other_brand
+        FROM (
+            SELECT m.from_person_id, m.label, min(j.place) AS place
+            FROM (SELECT DISTINCT from_person_id, label FROM moved) AS m
+            JOIN side n ON n.label = m.label AND n.person_id = m.from_person_id
+            JOIN joint j ON j.identity_id = n.identity_id AND j.label = n.label
+            GROUP BY 1, 2
+        ) AS w
+        JOIN joint j USING (place)
+        JOIN side n ON n.identity_id = j.identity_id AND n.label = w.label
+            AND n.person_id = w.from_person_id
+        JOIN (
+            -- As many rows as brands, however many persons an identity joins there.
+            SELECT identity_id, label, brand_id, min(person_id) AS low, max(person_id) AS high
+            FROM side GROUP BY identity_id, label, brand_id
+        ) AS o ON o.identity_id = j.identity_id AND o.label = w.label
+            AND (o.low <> n.person_id OR o.high <> n.person_id)
+        ORDER BY w.from_person_id, w.label, o.brand_id <> n.brand_id, o.brand_id, n.brand_id
+        """,
     )
     decided = "LEFT JOIN part w ON w.profile_id = m.profile_id" if is_any_parted else ""
     decision = "CASE WHEN j.identity_id < 0 THEN -j.identity_id END"

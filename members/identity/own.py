@@ -22,11 +22,16 @@ def keep_own_persons(
     is_any_edge: bool,
     is_any_hot: bool,
     is_any_decided: bool,
+    is_any_parted: bool,
 ) -> None:
     """Bring Profile.own_person_id of the nodes up to date: the smallest profile, null for one."""
     if is_any_edge and graph.stage_own_edges(cursor, "node"):
         if stage_own_labels(
-            cursor, rules, nodes="node", is_any_hot=is_any_hot, is_any_decided=is_any_decided
+            *(cursor, rules),
+            nodes="node",
+            is_any_hot=is_any_hot,
+            is_any_decided=is_any_decided,
+            is_any_parted=is_any_parted,
         ):
             show_conflicts(cursor, least_brands=1, sign=-1)
         cursor.execute(
@@ -51,21 +56,31 @@ def keep_own_persons(
 
 
 def stage_own_labels(
-    cursor: CursorWrapper, rules: Rules, *, nodes: str, is_any_hot: bool, is_any_decided: bool
+    cursor: CursorWrapper,
+    rules: Rules,
+    *,
+    nodes: str,
+    is_any_hot: bool,
+    is_any_decided: bool,
+    is_any_parted: bool,
 ) -> int:
     """Stage, from `own_edge`, own_person (profile_id, label) of who is not alone.
 
-    Returns how many profiles are of clusters that were parted, in `part`.
+    Returns how many profiles are of clusters that were parted, in `part`. Each cluster of a
+    brand's own lies in one of the group's, so it contradicts only where that one was parted.
     """
     graph.label_components(cursor, "own_edge")
-    parted = stage_parts(
-        cursor,
-        rules,
-        edge="own_edge",
-        nodes=nodes,
-        is_any_hot=is_any_hot,
-        is_any_decided=is_any_decided,
-    )
+    parted = 0
+    if is_any_parted:
+        parted = stage_parts(
+            cursor,
+            rules,
+            edge="own_edge",
+            nodes=nodes,
+            is_any_hot=is_any_hot,
+            is_any_decided=is_any_decided,
+            is_within_parts=True,
+        )
     stage_query(
         cursor,
         "own_person",

@@ -90,6 +90,7 @@ def resolve(*, by_name: str = "") -> Resolved:
                 is_any_edge=bool(edges),
                 is_any_hot=is_any_hot,
                 is_any_decided=is_any_decided,
+                is_any_parted=bool(parted),
             )
         cursor.execute(
             "DELETE FROM members_identity i USING touched_count t "

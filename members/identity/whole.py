@@ -71,7 +71,11 @@ def partition(cursor: CursorWrapper, *, with_own: bool = False) -> int:
     )
     if with_own and graph.stage_own_edges(cursor, _EVERYBODY):
         stage_own_labels(
-            cursor, rules, nodes=_EVERYBODY, is_any_hot=is_any_hot, is_any_decided=is_any_decided
+            *(cursor, rules),
+            nodes=_EVERYBODY,
+            is_any_hot=is_any_hot,
+            is_any_decided=is_any_decided,
+            is_any_parted=bool(parted),
         )
     return edges
 

@@ -75,29 +75,38 @@ _INCOMING_MINORS = """
 # the profile that has it, after every profile's 14th birthday, without an end: a stored profile
 # keeps its notice and an arriving one has that of its row.
 _INTRICATE = """
-    SELECT person_id FROM (
-        SELECT person_id, minor_until, NULL::date AS day, false AS is_so FROM kin
-        UNION ALL
-        SELECT k.person_id, NULL,
-            CASE WHEN NOT c.is_by_guardian THEN (c.answered_at AT TIME ZONE %(zone)s)::date END,
+    WITH told AS (
+        SELECT k.person_id,
+            CASE WHEN NOT c.is_by_guardian THEN (c.answered_at AT TIME ZONE %(zone)s)::date END
+                AS day,
             -- One that is closed, or open by another notice than its own, may have been so by an
             -- answer of whom it was parted from.
             NOT c.is_given OR c.is_to_group OR c.expires_at IS NOT NULL
-                OR k.notice_id IS DISTINCT FROM c.answered_notice_id
+                OR k.notice_id IS DISTINCT FROM c.answered_notice_id AS is_so
         FROM kin k LEFT JOIN members_consent c ON c.profile_id = k.profile_id
         UNION ALL
-        SELECT COALESCE(a.person_id, p.person_id), i.minor_until,
+        SELECT COALESCE(a.person_id, p.person_id),
             CASE WHEN i.is_given AND NOT i.is_by_guardian
                 THEN (i.answered_at AT TIME ZONE %(zone)s)::date END,
-            i.is_given IS NOT NULL AND (
-                NOT i.is_new OR NOT i.is_given OR n.consent_months IS NOT NULL
-            )
+            NOT i.is_new OR NOT i.is_given OR n.consent_months IS NOT NULL
         FROM incoming_member i
         LEFT JOIN arriving_profile a ON i.is_new AND a.profile_id = i.profile_id
         LEFT JOIN members_profile p ON NOT i.is_new AND p.id = i.profile_id
         LEFT JOIN brands_notice n ON n.id = i.answered_notice_id
-    ) AS told GROUP BY person_id
-    HAVING bool_or(is_so) OR max(minor_until) > min(day)
+        WHERE i.is_given IS NOT NULL
+    ), first AS (
+        SELECT min(day) AS day FROM told
+    ), minor AS (
+        SELECT k.person_id, k.minor_until FROM kin k JOIN first ON k.minor_until > first.day
+        UNION ALL
+        SELECT COALESCE(a.person_id, p.person_id), i.minor_until
+        FROM incoming_member i JOIN first ON i.minor_until > first.day
+        LEFT JOIN arriving_profile a ON i.is_new AND a.profile_id = i.profile_id
+        LEFT JOIN members_profile p ON NOT i.is_new AND p.id = i.profile_id
+    )
+    SELECT person_id FROM told WHERE is_so
+    UNION
+    SELECT t.person_id FROM told t JOIN minor m USING (person_id) WHERE m.minor_until > t.day
 """
 
 
