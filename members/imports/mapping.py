@@ -247,7 +247,7 @@ CONSENT_FIELDS = (
         "guardian by_guardian is_guardian guardian_consent 监护人同意 监护人",
     ),
 )
-_CONTACT = ("member_no", "name", "phone", "email", "unionid", "card_no", "birthday")
+_CONTACT = ("member_no", "name", "phone", "email", "unionid", "card_no", "birthday", "as_of")
 CONTACT_FIELDS = tuple(field for field in MEMBER_FIELDS if field.name in _CONTACT)
 TOUCHPOINT_FIELDS = (
     Field("member_no", gettext_lazy("Member number"), _MEMBER_NO, True),
