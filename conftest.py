@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
+from django.core import management
+from django.core.management import call_command
 from django.db import ProgrammingError, connection
 from django.test import Client
 from django.test.utils import setup_databases
@@ -19,7 +21,7 @@ from brands.selectors import visible_for_grant
 from brands.services import mode_change
 from brands.wall import scope
 from tenants.context import tenant_transaction
-from tenants.migration import migrate_public
+from tenants.migration import is_public_behind, migrate_public, public_grant
 from tenants.models import Engagement, Grant, ServiceProvider, Tenant, User
 from tenants.provisioning import schema_parts, tenant_provision
 from tenants.roles import Level, Role
@@ -39,6 +41,8 @@ def _plain_settings(settings, tmp_path):
             "LOCATION": str(tmp_path),
         }
     }
+    # Looked up when asked for: every client would otherwise read all files first.
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -49,15 +53,33 @@ def _plain_settings(settings, tmp_path):
     settings.SPARE_SCHEMAS = 0
 
 
+def _migrate(command: str, **options: object) -> None:
+    """Stand in for Django's migrating of a new or kept database: what it needs, and no more."""
+    if command != "migrate":
+        call_command(command, **options)
+    elif is_public_behind():
+        migrate_public()
+    else:
+        public_grant()
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_modify_db_settings() -> Iterator[pytest.MonkeyPatch]:
+    """Migrate the tests' database as an operator migrates a real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(management, "call_command", _migrate)
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_modify_db_settings, django_db_blocker):
     """Add the app role's privileges and two provisioned groups, once per run."""
     with django_db_blocker.unblock():
         if not connection.settings_dict["NAME"].startswith("test_"):
             # pytest-django makes its database only where a test asks for a transaction; those
             # that commit for themselves must not meet the real one.
             setup_databases(verbosity=0, interactive=False, keepdb=True, aliases={"default"})
-        migrate_public()
+        django_db_modify_db_settings.undo()
         for schema_name, name in (("acme", "Acme Group"), ("globex", "Globex Group")):
             tenant = Tenant.objects.filter(schema_name=schema_name).first()
             if tenant is None:
