@@ -79,7 +79,8 @@ MEMBER_FIELDS = (
     Field(
         "card_no",
         gettext_lazy("Card number"),
-        "card_no card card_number vip_card 卡号 实体卡号 储值卡号 实体卡 会员卡 老卡号 会员卡号 vip卡号",
+        "card_no card card_number vip_card 卡号 实体卡号 储值卡号 实体卡 会员卡 老卡号 会员卡号 "
+        "vip卡号",
     ),
     Field(
         "birthday",
