@@ -155,6 +155,8 @@ def _unexplained(cursor: CursorWrapper) -> dict[str, int]:
 
 
 def _apply(cursor: CursorWrapper) -> int:
+    # No text says what they were; who is imported again has them again.
+    cursor.execute("DELETE FROM members_platformkey")
     assigned = ", ".join(f"{column} = r.{column}" for column in _COLUMNS)
     cursor.execute(
         f"UPDATE members_contact c SET fingerprint = r.fingerprint, {assigned} "  # noqa: S608

@@ -125,6 +125,7 @@ MEMBER = obj(
     store=maybe(STR),
     member_no=STR,
     is_member=BOOL,
+    is_restricted=BOOL,
     gender=maybe(STR),
     registered_on=maybe(DAY),
     orders=INT,

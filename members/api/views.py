@@ -115,6 +115,7 @@ def member_body(profile: Profile, masked: MaskedContact | None) -> Body:
         "store": profile.store.code if profile.store else None,
         "member_no": profile.member_no,
         "is_member": profile.is_member,
+        "is_restricted": profile.is_restricted,
         "gender": profile.gender or None,
         "registered_on": moment(profile.registered_on),
         "orders": profile.orders,

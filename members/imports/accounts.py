@@ -84,7 +84,8 @@ def write_platform_keys(cursor: CursorWrapper) -> None:
     )
     cursor.execute(
         """
-        INSERT INTO members_platformkey (brand_id, store_id, notice_id, profile_id, kind, space, key)
+        INSERT INTO members_platformkey
+            (brand_id, store_id, notice_id, profile_id, kind, space, key)
         SELECT p.brand_id, p.store_id, p.notice_id, p.id, n.kind, n.space, n.key
         FROM named_identity n JOIN members_profile p ON p.id = n.profile_id
         WHERE n.key IS NOT NULL ON CONFLICT (profile_id, kind, space) DO NOTHING

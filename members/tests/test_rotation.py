@@ -48,6 +48,7 @@ _NOT_SEALED = {
     "members.Contact.unionid_key": "key of an identifier",
     "members.GroupKey.wrapped": "wrapped by the master key",
     "members.Identity.key": "key of an identifier",
+    "members.PlatformKey.key": "key of an identifier",
     "members.IntakeBatch.digest": "SHA-256 of a batch",
     "members.ErasedIdentifier.digest": "HMAC under a key of its own",
     "members.ConsentEvidence.subject": "digest of a certificate's number",
