@@ -133,9 +133,10 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         "SELECT brand_set, brands::bigint, persons::bigint FROM members_groupmetric",
         """
         SELECT %(group_set)s, brands, count(*) FROM (
-            SELECT count(DISTINCT brand_id) AS brands FROM members_profile p
+            SELECT count(DISTINCT brand_id) AS brands
+            FROM members_profile p LEFT JOIN members_openperson o ON o.profile_id = p.id
             WHERE brand_id <> ALL(%(without)s)
-            GROUP BY person_id
+            GROUP BY o.label, CASE WHEN o.label IS NULL THEN person_id END
         ) AS person GROUP BY brands
         """,
     ),

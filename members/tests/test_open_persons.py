@@ -9,7 +9,7 @@ from brands.wall import scope
 from members.figures import compare
 from members.identity.suggestions import suggestions_refresh
 from members.identity.whole import resolve_group
-from members.models import OpenPerson, Profile
+from members.models import GroupMetric, GroupOverlap, OpenPerson, Profile
 from members.rollups import group_finish
 from tenants.context import tenant_transaction
 
@@ -32,8 +32,8 @@ SECRETS = re.compile(
 
 
 @pytest.fixture
-def pages(acme, visit, cast):
-    """Return a function that reads every page on which HQ is shown who is one person."""
+def pages(acme, visit, cast, seeing):
+    """Return a function that reads every page, and figure, that shows HQ who is one person."""
 
     def read() -> dict[str, bytes]:
         suggestions_refresh(tenant=acme)
@@ -44,7 +44,13 @@ def pages(acme, visit, cast):
             paths[number] = reverse("members:person", args=[pk])
             paths[f"{number} member"] = reverse("members:detail", args=[pk])
         client = visit(cast.group_admin)
-        return {name: SECRETS.sub(b"", client.get(path).content) for name, path in paths.items()}
+        found = {name: SECRETS.sub(b"", client.get(path).content) for name, path in paths.items()}
+        with seeing(cast.group_admin):
+            figures = [
+                sorted(GroupMetric.objects.values_list("brands", "persons")),
+                sorted(GroupOverlap.objects.values_list("measure", "brands", "persons")),
+            ]
+        return {**found, "figures": repr(figures).encode()}
 
     return read
 
@@ -64,6 +70,8 @@ def test_no_row_of_a_closed_brand_moves_what_hq_is_shown_of_persons(
     assert b"T1</" in before["persons"]
     assert b"T3</" in before["conflicts"]
     assert b"O4" in before["T4"]
+    # T1, T2, T3, O2 and O3 in one brand each, T4 and O4 in two.
+    assert b"[(1, 5), (2, 1)]" in before["figures"]
     load("members", HEAD + SPA, brand="spa")
     assert pages() == before
     with tenant_transaction(acme), scope.bulk(reason="test"):
