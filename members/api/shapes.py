@@ -132,6 +132,7 @@ MEMBER = obj(
     sales=INT,
     first_order_at=maybe(MOMENT),
     last_order_at=maybe(MOMENT),
+    as_of=maybe(MOMENT),
     masked=MASKED,
 )
 MEMBER_WHOLE = obj(

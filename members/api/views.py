@@ -122,6 +122,7 @@ def member_body(profile: Profile, masked: MaskedContact | None) -> Body:
         "sales": profile.sales,
         "first_order_at": moment(profile.first_order_at),
         "last_order_at": moment(profile.last_order_at),
+        "as_of": moment(profile.as_of),
         "masked": (
             {"name": masked.name, "phone": masked.phone, "email": masked.email} if masked else None
         ),
