@@ -66,7 +66,7 @@ def make(
     viewer reads: when memberships were joined, and who looked.
     """
     with translation.override(tenant.locale), timezone.override(tenant.time_zone):
-        data = {
+        data: dict[str, Any] = {
             "group": tenant.name,
             "made_at": timezone.now().isoformat(timespec="seconds"),
             "received_at": request.received_at.isoformat(timespec="seconds"),
