@@ -34,17 +34,26 @@ from tenants.models import Tenant
 
 
 def is_worked_out(visible: Visible) -> bool:
-    """Tell whether HQ can be told of persons now: not right after a change of mode."""
-    if visible.group_without is None:
+    """Tell whether HQ can be told of persons now: not right after a change of mode.
+
+    Nor where it looks as somebody while a brand is in brand-max: figures of the group are not read
+    in a look, and these are such.
+    """
+    without = _left_out(visible)
+    if without is None:
         return False
-    return not visible.group_without or OpenPersonsKept.objects.exists()
+    return not without or OpenPersonsKept.objects.exists()
+
+
+def _left_out(visible: Visible) -> frozenset[int] | None:
+    return visible.group_without if visible.look is None else visible.look.hq.group_without
 
 
 def same_person(profile: Profile, visible: Visible) -> Q:
     """Return the condition that a membership is of a member's person, as HQ is shown persons."""
     if not is_worked_out(visible):
         return Q(pk=profile.pk)
-    rows = OpenPerson.objects.all() if visible.group_without else OpenPerson.objects.none()
+    rows = OpenPerson.objects.all() if _left_out(visible) else OpenPerson.objects.none()
     label = rows.filter(profile_id=profile.pk).values_list("label", flat=True).first()
     if label is None:
         return Q(person_id=profile.person_id)
@@ -56,7 +65,7 @@ def shown_persons(profiles: Collection[Profile], visible: Visible) -> dict[int, 
     if not is_worked_out(visible):
         return {one.pk: ("alone", one.pk) for one in profiles}
     labels: dict[int, int] = {}
-    if visible.group_without:
+    if _left_out(visible):
         rows = OpenPerson.objects.filter(profile_id__in=[one.pk for one in profiles])
         labels = dict(rows.values_list("profile_id", "label"))
     return {

@@ -5,12 +5,15 @@ import re
 import pytest
 from django.urls import reverse
 
+from brands.selectors import visible_for_grant
 from brands.wall import scope
+from brands.wall.meeting import meet
 from members.figures import compare
 from members.identity.suggestions import suggestions_refresh
 from members.identity.whole import resolve_group
 from members.models import GroupMetric, GroupOverlap, OpenPerson, Profile
 from members.rollups import group_finish
+from members.selectors import siblings_of
 from tenants.context import tenant_transaction
 
 HEAD = "member_no,name,phone,email,unionid,birthday,store_code\n"
@@ -55,6 +58,19 @@ def pages(acme, visit, cast, seeing):
     return read
 
 
+def seen_in_a_look(acme, cast, number: str) -> list[str]:
+    """Return whom the member's page names beside it, to HQ that looks as a manager of both."""
+    with tenant_transaction(acme):
+        role, hq = (
+            visible_for_grant(user.acting_grant, k=acme.k)
+            for user in (cast.unit_manager, cast.group_admin)
+        )
+        met = meet(role, hq)
+        with scope.open(met):
+            profile = Profile.objects.get(member_no=number)
+            return [one.member_no for one in siblings_of(profile, met)]
+
+
 def checked(acme) -> None:
     assert {name: count for name, count in compare(tenant=acme).items() if count} == {}
 
@@ -78,6 +94,7 @@ def test_no_row_of_a_closed_brand_moves_what_hq_is_shown_of_persons(
         persons = Profile.objects.filter(member_no__in=["T1", "T2", "O2", "S1", "S2"])
         assert persons.values("person_id").distinct().count() == 1
         assert OpenPerson.objects.exists()
+    assert seen_in_a_look(acme, cast, "T1") == []
     # Nor where everybody is looked at anew, nor by what is worked out after a change of mode.
     resolve_group(tenant=acme)
     assert pages() == before
@@ -90,6 +107,7 @@ def test_no_row_of_a_closed_brand_moves_what_hq_is_shown_of_persons(
     assert b"S1" in opened["T1"]
     assert b"O2" in opened["T1"]
     assert b"O4" not in opened["T4"]
+    assert seen_in_a_look(acme, cast, "T1") == ["O2"]
     switch("brand_max", "spa")
     # Until a worker has looked each member is alone.
     assert b"O4" not in pages()["T4"]
