@@ -371,7 +371,7 @@ def map_automatically(kind: str, headings: list[str]) -> dict[str, str]:
     one: 会员卡号 is the member's number, but beside 会员编号 it is the card's.
     """
     known = {_plain(heading): heading for heading in reversed(headings)}
-    mapping = {}
+    mapping: dict[str, str] = {}
     for field in FIELDS[kind]:
         for name in field.headings.split():
             if name in known and known[name] not in mapping.values():
