@@ -247,7 +247,7 @@ def cast(acme, globex) -> Cast:
     grant("outsider", Role.HQ_ADMIN, Level.GROUP, tenant=globex)
     for made in Grant.objects.bulk_create(given):
         # Of somebody's two the one in a group, else the first.
-        if made.tenant_id or not hasattr(made.user, "acting_grant"):
+        if made.tenant_id or made.user.acting_grant is None:
             made.user.acting_grant = made
     return Cast(**people)
 
