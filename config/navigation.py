@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.dataclasses import SearchResult
 
 from brands.models import Brand, Store
@@ -64,7 +65,12 @@ GROUP: list[tuple[str | Promise, list[Link]]] = [
             Link(_("Tags"), "sell", "members:tags", "members.view_tag"),
             Link(_("Strata"), "stacks", "members:strata", "members.view_stratumrule"),
             Link(_("Overlap"), "join_inner", "members:overlap", "members.view_overlap"),
-            Link(_("Persons"), "diversity_3", "members:persons", "members.unmerge"),
+            Link(
+                pgettext_lazy("page", "Persons"),
+                "diversity_3",
+                "members:persons",
+                "members.unmerge",
+            ),
             Link(_("Imports"), "upload_file", "members:imports", "members.view_importjob"),
             Link(_("Exports"), "download", "members:exports", "members.export_profile"),
         ],

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods
 
 from brands.wall.request import GroupRequest
@@ -184,7 +185,7 @@ def persons(request: GroupRequest) -> HttpResponse:
         rows = _conflicts_told(request).order_by("-members", "cluster_id", "kind")
     page = Paginator(rows, PAGE_ROWS).get_page(request.GET.get("page"))
     context = {
-        "title": _("Persons"),
+        "title": pgettext("page", "Persons"),
         "tab": tab,
         "page": page,
         "pairs": _pairs(request, list(page.object_list)) if tab == "suggestions" else [],
