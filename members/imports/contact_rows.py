@@ -47,7 +47,8 @@ def write_identities(
                 (SELECT pg_get_serial_sequence('members_identity', 'id'))::regclass
             )) AS identity_id, i.id IS NULL AS is_new, n.kind, n.space, n.key, n.profiles
         FROM (
-            SELECT kind, min(space) AS space, key, array_agg(profile_id) AS profiles
+            SELECT kind, any_value(space) AS space, key, array_agg(profile_id) AS profiles,
+                min(profile_id) AS first_id
             FROM (
                 SELECT i.profile_id, k.kind::varchar, k.space::varchar, k.key
                 FROM incoming_member i
@@ -58,6 +59,8 @@ def write_identities(
             ) AS carried GROUP BY kind, key
         ) AS n
         LEFT JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
+        -- Numbers in the order of profiles, so that links are written near one another.
+        ORDER BY n.first_id
         """,  # noqa: S608 - a constant of the code
         [card_space],
     )
@@ -70,7 +73,8 @@ def write_identities(
         return
     cursor.execute(
         "INSERT INTO members_identitylink (profile_id, identity_id) "
-        "SELECT unnest(profiles), identity_id FROM incoming_identity"
+        "SELECT unnest(profiles) AS profile_id, identity_id FROM incoming_identity "
+        "ORDER BY profile_id"
     )
     cursor.execute(
         "INSERT INTO touched_identity SELECT identity_id FROM incoming_identity "
