@@ -144,11 +144,14 @@ def stage_own_edges(cursor: CursorWrapper, nodes: str) -> int:
         cursor,
         "own_edge",
         f"""
-        SELECT identity_id, brand_id, profile_id, profile_id AS label FROM (
-            SELECT e.identity_id, n.brand_id, e.profile_id,
-                count(*) OVER (PARTITION BY e.identity_id, n.brand_id) AS ends
+        WITH of_brand AS MATERIALIZED (
+            SELECT e.identity_id, n.brand_id, e.profile_id
             FROM edge e JOIN {nodes} n USING (profile_id)
-        ) AS own WHERE ends > 1
+        )
+        SELECT identity_id, brand_id, profile_id, profile_id AS label
+        FROM of_brand JOIN (
+            SELECT identity_id, brand_id FROM of_brand GROUP BY 1, 2 HAVING count(*) > 1
+        ) AS own USING (identity_id, brand_id)
         """,  # noqa: S608 - a name of the code
     )
 
