@@ -144,14 +144,11 @@ def stage_own_edges(cursor: CursorWrapper, nodes: str) -> int:
         cursor,
         "own_edge",
         f"""
-        WITH of_brand AS MATERIALIZED (
-            SELECT e.identity_id, n.brand_id, e.profile_id
+        SELECT identity_id, brand_id, profile_id, profile_id AS label FROM (
+            SELECT e.identity_id, n.brand_id, e.profile_id,
+                count(*) OVER (PARTITION BY e.identity_id, n.brand_id) AS ends
             FROM edge e JOIN {nodes} n USING (profile_id)
-        )
-        SELECT identity_id, brand_id, profile_id, profile_id AS label
-        FROM of_brand JOIN (
-            SELECT identity_id, brand_id FROM of_brand GROUP BY 1, 2 HAVING count(*) > 1
-        ) AS own USING (identity_id, brand_id)
+        ) AS own WHERE ends > 1
         """,  # noqa: S608 - a name of the code
     )
 
