@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core import management
+from django.core.management import call_command
 from django.db import ProgrammingError, connection
 from django.test import Client
-from django.test.utils import setup_databases
+from django.test.utils import override_settings, setup_databases
 from django.utils import timezone
 
 from brands.models import Brand, BusinessUnit, ModeFollowUp, Notice, Store
@@ -19,7 +25,7 @@ from brands.selectors import visible_for_grant
 from brands.services import mode_change
 from brands.wall import scope
 from tenants.context import tenant_transaction
-from tenants.migration import migrate_public
+from tenants.migration import is_public_behind, migrate_public, public_grant
 from tenants.models import Engagement, Grant, ServiceProvider, Tenant, User
 from tenants.provisioning import schema_parts, tenant_provision
 from tenants.roles import Level, Role
@@ -27,18 +33,12 @@ from tenants.roles import Level, Role
 PASSWORD = "a long enough passphrase"
 
 
-@pytest.fixture(autouse=True)
-def _plain_settings(settings, tmp_path):
-    """Keep tests off the network and out of the media folder; hash passwords fast."""
-    settings.MEDIA_ROOT = str(tmp_path / "media")
+@pytest.fixture(scope="session", autouse=True)
+def _settings_of_tests() -> None:
+    """Set what is the same for every test, once: each override is one more to look through."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.CACHES = {
-        "default": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            # What one test kept is nothing to the next.
-            "LOCATION": str(tmp_path),
-        }
-    }
+    # Looked up when asked for: every client would otherwise read all files first.
+    settings.WHITENOISE_AUTOREFRESH = True
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -49,15 +49,47 @@ def _plain_settings(settings, tmp_path):
     settings.SPARE_SCHEMAS = 0
 
 
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path) -> Iterator[None]:
+    """Keep tests off the network and out of the media folder."""
+    caches = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            # What one test kept is nothing to the next.
+            "LOCATION": str(tmp_path),
+        }
+    }
+    with override_settings(MEDIA_ROOT=str(tmp_path / "media"), CACHES=caches):
+        yield
+
+
+def _migrate(command: str, **options: object) -> None:
+    """Stand in for Django's migrating of a new or kept database: what it needs, and no more."""
+    if command != "migrate":
+        call_command(command, **options)
+    elif is_public_behind():
+        migrate_public()
+    else:
+        public_grant()
+
+
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_modify_db_settings() -> Iterator[pytest.MonkeyPatch]:
+    """Migrate the tests' database as an operator migrates a real one."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(management, "call_command", _migrate)
+        yield patch
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_modify_db_settings, django_db_blocker):
     """Add the app role's privileges and two provisioned groups, once per run."""
     with django_db_blocker.unblock():
         if not connection.settings_dict["NAME"].startswith("test_"):
             # pytest-django makes its database only where a test asks for a transaction; those
             # that commit for themselves must not meet the real one.
             setup_databases(verbosity=0, interactive=False, keepdb=True, aliases={"default"})
-        migrate_public()
+        django_db_modify_db_settings.undo()
         for schema_name, name in (("acme", "Acme Group"), ("globex", "Globex Group")):
             tenant = Tenant.objects.filter(schema_name=schema_name).first()
             if tenant is None:
@@ -147,8 +179,13 @@ class Cast:
         return dict(vars(self))
 
 
+@functools.cache
+def _hashed() -> str:
+    return make_password(PASSWORD)
+
+
 def _person(name: str) -> User:
-    return User.objects.create_user(f"{name}@example.com", PASSWORD, name=name)
+    return User(email=f"{name}@example.com", password=_hashed(), name=name)
 
 
 @pytest.fixture
@@ -171,17 +208,27 @@ def cast(acme, globex) -> Cast:
         starts_on=today - dt.timedelta(days=1),
         ends_on=today + dt.timedelta(days=30),
     )
-    people = {name: _person(name) for name in Cast.__dataclass_fields__}
+    # In one statement each, and in the order of the fields: most tests begin with this.
+    people = dict(
+        zip(
+            Cast.__dataclass_fields__,
+            User.objects.bulk_create(_person(name) for name in Cast.__dataclass_fields__),
+            strict=True,
+        )
+    )
+    given: list[Grant] = []
 
     def grant(name: str, role: Role, level: Level, place: object = None, **fields: object) -> None:
-        Grant.objects.create(
-            user=people[name],
-            role=role,
-            level=level,
-            tenant=fields.pop("tenant", acme),
-            place_id=place.pk if place else None,
-            place_name=str(place) if place else "",
-            **fields,
+        given.append(
+            Grant(
+                user=people[name],
+                role=role,
+                level=level,
+                tenant=fields.pop("tenant", acme),
+                place_id=place.pk if place else None,
+                place_name=str(place) if place else "",
+                **fields,
+            )
         )
 
     grant("group_admin", Role.HQ_ADMIN, Level.GROUP)
@@ -198,9 +245,10 @@ def cast(acme, globex) -> Cast:
     )
     grant("platform_operator", Role.PLATFORM_OPERATOR, Level.PLATFORM, tenant=None)
     grant("outsider", Role.HQ_ADMIN, Level.GROUP, tenant=globex)
-    for name, user in people.items():
-        tenant = globex if name == "outsider" else acme
-        user.acting_grant = user.grants.filter(tenant=tenant).first() or user.grants.first()
+    for made in Grant.objects.bulk_create(given):
+        # Of somebody's two the one in a group, else the first.
+        if made.tenant_id or made.user.acting_grant is None:
+            made.user.acting_grant = made
     return Cast(**people)
 
 

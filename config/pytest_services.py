@@ -7,6 +7,7 @@ and some tests change them. Tests connect as the owner role and drop to the app 
 
 import contextlib
 import functools
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -22,12 +23,17 @@ from config.embedded.services import Services
 _RUNS_SIDE_BY_SIDE = 16
 # Says to the processes of a run that the addresses they inherit are those of its first process.
 _BASE = "SLUICE_TESTS_BASE"
+# New objects before the youngest, the middle and the oldest are looked through.
+_GARBAGE = (50_000, 20, 50)
 _running = contextlib.ExitStack()
 _skipped: list[str] = []
 
 
 def _start() -> None:
     """Start the services in the first folder that no other run uses, and set the environment."""
+    # Every process of a run, and every program that a test starts, would compile all anew.
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ.setdefault("SLUICE_PROCESS", "bulk")
     inherited = os.environ.get(_BASE) if os.environ.get("PYTEST_XDIST_WORKER") else None
     is_given = os.environ.get("DATABASE_URL") and os.environ.get("OWNER_DATABASE_URL")
@@ -61,6 +67,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             _running.close()
             raise pytest.UsageError(str(error)) from error
     return (yield)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage look less often, and never at what stays for the whole run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GARBAGE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

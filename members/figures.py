@@ -133,9 +133,10 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         "SELECT brand_set, brands::bigint, persons::bigint FROM members_groupmetric",
         """
         SELECT %(group_set)s, brands, count(*) FROM (
-            SELECT count(DISTINCT brand_id) AS brands FROM members_profile p
+            SELECT count(DISTINCT brand_id) AS brands
+            FROM members_profile p LEFT JOIN members_openperson o ON o.profile_id = p.id
             WHERE brand_id <> ALL(%(without)s)
-            GROUP BY person_id
+            GROUP BY o.label, CASE WHEN o.label IS NULL THEN person_id END
         ) AS person GROUP BY brands
         """,
     ),
@@ -169,12 +170,15 @@ _COMPARISONS: dict[str, tuple[str, str]] = {
         """
         SELECT profile_id, brand_id, store_id, notice_id, 'contact' FROM members_contact UNION ALL
         SELECT profile_id, brand_id, store_id, notice_id, 'masked' FROM members_maskedcontact
+        UNION ALL SELECT profile_id, brand_id, store_id, notice_id, kind FROM members_platformkey
         """,
         """
         SELECT p.id, p.brand_id, p.store_id, p.notice_id, 'contact'
         FROM members_profile p JOIN members_contact c ON c.profile_id = p.id UNION ALL
         SELECT p.id, p.brand_id, p.store_id, p.notice_id, 'masked'
-        FROM members_profile p JOIN members_maskedcontact c ON c.profile_id = p.id
+        FROM members_profile p JOIN members_maskedcontact c ON c.profile_id = p.id UNION ALL
+        SELECT p.id, p.brand_id, p.store_id, p.notice_id, k.kind
+        FROM members_profile p JOIN members_platformkey k ON k.profile_id = p.id
         """,
     ),
     "consents": (

@@ -12,7 +12,7 @@ from members.imports.rules import NEWEST, PRIORITY
 from members.models import ImportJob
 
 # Of the other kinds the row of the file always wins.
-RULED_KINDS = frozenset({ImportJob.Kind.MEMBERS})
+RULED_KINDS = frozenset({ImportJob.Kind.MEMBERS, ImportJob.Kind.CONTACTS})
 
 
 class RulesForm(forms.Form):

@@ -49,6 +49,7 @@ def index_rotate(
     says what they are, unless they may be left: nobody finds those any more.
     """
     with tenant_transaction(tenant), scope.bulk(reason="keys"), database.cursor() as cursor:
+        locks.hold_keys()
         cursor.execute(_HELD)
         locks.hold_answers()
         if ImportJob.objects.filter(state=ImportJob.State.RUNNING).exists():
@@ -90,8 +91,8 @@ def index_rotate(
         audit.record(
             acting_user=None,
             action="key.rotate",
+            # Not how many rows: they are of every brand.
             target=rotation,
-            changes={"rows": ["", count], "without contact": ["", sum(unexplained.values())]},
         )
         return Rekeyed(count, identities, unexplained)
 
@@ -154,6 +155,8 @@ def _unexplained(cursor: CursorWrapper) -> dict[str, int]:
 
 
 def _apply(cursor: CursorWrapper) -> int:
+    # No text says what they were; who is imported again has them again.
+    cursor.execute("DELETE FROM members_platformkey")
     assigned = ", ".join(f"{column} = r.{column}" for column in _COLUMNS)
     cursor.execute(
         f"UPDATE members_contact c SET fingerprint = r.fingerprint, {assigned} "  # noqa: S608

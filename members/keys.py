@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from django.core.exceptions import ImproperlyConfigured
 
+from members import locks
 from members.models import GroupKey
 from tenants.connection import connection
 from tenants.master_key import MasterKeyProvider, WrongMasterKey, provider
@@ -102,6 +103,16 @@ def opened(
 def _kept(schema_name: str, rows: tuple[Row, ...], _master: object) -> GroupKeys:
     # By provider as well: what one opens is no key of another's.
     return opened(schema_name, rows)
+
+
+def sealing_keys() -> GroupKeys:
+    """Return the keys to seal or key something with that is written in this transaction.
+
+    Nobody changes them until it ends. Who holds the group's answers (members.locks) is held off
+    by that already, and asks for `group_keys` once they are held.
+    """
+    locks.hold_keys(is_shared=True)
+    return group_keys()
 
 
 def group_keys() -> GroupKeys:

@@ -2,7 +2,9 @@
 
 `answers`: who changes persons, consents or notices holds it alone; who copies a profile's current
 notice onto new rows shares it. `rollups`: who recomputes figures holds it alone; who writes facts
-shares it. `brand`: one writer of a brand's members, and one of its orders, at a time.
+shares it. `brand`: one writer of a brand's members, and one of its orders, at a time. `keys`: who
+changes a group's keys holds it alone, and then `answers`; who seals outside of `answers` shares it.
+It is taken before any other.
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ def _hold(name: str, *, is_shared: bool = False) -> None:
 def hold_answers(*, is_shared: bool = False) -> None:
     """Wait until no one else resolves persons or records consents; then hold them off."""
     _hold("answers", is_shared=is_shared)
+
+
+def hold_keys(*, is_shared: bool = False) -> None:
+    """Wait until no one else seals with the group's keys; then hold them off."""
+    _hold("keys", is_shared=is_shared)
 
 
 def hold_rollups(*, is_shared: bool = False) -> None:

@@ -16,13 +16,13 @@ from members.identity.keyed import Keyed
 from members.keys import group_keys
 from members.member_counts import COUNTED_UP_TO as COUNTED_UP_TO
 from members.member_counts import Counted, count_members
-from members.models import Contact, Profile, Stratum, Tag
+from members.models import Contact, PlatformKey, Profile, Stratum, Tag
 from members.segments import Filter
 
 PAGE_ROWS = 50
 # Above so many brands one sorted read is as good as one of each.
 MOST_BRANDS = 40
-# Found by one phone, e-mail address or card: more than this is no search any more.
+# Found by one phone, card or identifier of a platform: more than this is no search any more.
 FOUND_AT_MOST = 200
 
 
@@ -164,16 +164,18 @@ class MemberPage:
 
 
 def searched(text: str, *, brands: frozenset[int]) -> Q:
-    """Return the condition for members whose number, phone, e-mail, card or WeChat id is TEXT.
+    """Return the condition for members whose number, phone, e-mail, card or platform id is TEXT.
 
     BRANDS are those of which contact data is seen.
     """
     condition = Q(member_no=text)
     if brands:
-        any_key = Q()
-        for column, keys in Keyed(group_keys()).found_by(text, brands).items():
+        any_key, keyed = Q(), Keyed(group_keys())
+        for column, keys in keyed.found_by(text, brands).items():
             any_key |= Q(**{f"{column}__in": keys})
-        found = Contact.objects.filter(any_key).values_list("profile_id", flat=True)
+        by_platform = PlatformKey.objects.filter(key__in=keyed.platform_keys(text, brands))
+        contacts = Contact.objects.filter(any_key).values_list("profile_id", flat=True)
+        found = contacts.union(by_platform.values_list("profile_id", flat=True))
         condition |= Q(pk__in=list(found[:FOUND_AT_MOST]))
     return condition
 

@@ -25,6 +25,7 @@ from tenants.models import Tenant
 COPIES = (
     "members_contact",
     "members_maskedcontact",
+    "members_platformkey",
     "members_consent",
     "members_objection",
     "members_touchpoint",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ from members.rights.erasure import Act, erase
 from members.rights.errors import RightsRefused
 from members.rollups import finish_pending
 from tenants import audit
+from tenants.audit_telling import by_brand
 from tenants.connection import connection as tenant_connection
 from tenants.context import tenant_transaction
 from tenants.models import Tenant, User
@@ -249,28 +251,27 @@ def retention_run(*, tenant: Tenant) -> int:
     for one in rules:
         if one.days is None or (act := _ACTS.get(one.purpose)) is None:
             continue
-        gone = 0
+        gone: Counter[int] = Counter()
         while taken := act(tenant, _before(one.days)):
             gone += taken
         if gone:
-            total += gone
+            total += gone.total()
             with tenant_transaction(tenant), scope.bulk(reason="retention"):
-                # HQ reads the audit in every mode: no small count is told.
-                told = str(gone) if gone >= tenant.k else f"<{tenant.k}"
                 audit.record(
                     acting_user=None,
                     action="retentionrule.run",
                     target=one.rule,
                     target_name=one.purpose,
-                    changes={"rows": ["", told], "days": ["", one.days]},
+                    # Kept by brand: HQ reads the audit in every mode.
+                    changes={"rows": ["", by_brand(gone)], "days": ["", one.days]},
                 )
     if total:
         finish_pending(tenant=tenant)
     return total
 
 
-def _take(tenant: Tenant, before: dt.datetime, purpose: Purpose, sql: str) -> int:
-    """Run SQL over the next rows of a purpose, in `going`."""
+def _take(tenant: Tenant, before: dt.datetime, purpose: Purpose, sql: str) -> Counter[int]:
+    """Run SQL over the next rows of a purpose, in `going`; return how many of each brand."""
     with (
         tenant_transaction(tenant),
         scope.bulk(reason="retention"),
@@ -284,18 +285,19 @@ def _take(tenant: Tenant, before: dt.datetime, purpose: Purpose, sql: str) -> in
             f"ORDER BY x.id LIMIT {AT_ONCE}",
             {"before": before},
         )
-        count = cursor.rowcount
-        if count:
+        cursor.execute("SELECT brand_id, count(*) FROM pg_temp.going GROUP BY brand_id")
+        counts = Counter(dict(cursor.fetchall()))
+        if counts:
             cursor.execute(sql, {"zone": tenant.time_zone})
-        return count
+        return counts
 
 
-def _events_end(tenant: Tenant, before: dt.datetime) -> int:
+def _events_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
     sql = "DELETE FROM members_event x USING going g WHERE x.id = g.id"
     return _take(tenant, before, Purpose.EVENTS, sql)
 
 
-def _orders_end(tenant: Tenant, before: dt.datetime) -> int:
+def _orders_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
     """Take the member out of old orders: what was sold stays, by whom it was bought does not."""
     return _take(
         tenant,
@@ -320,12 +322,12 @@ def _orders_end(tenant: Tenant, before: dt.datetime) -> int:
     )
 
 
-def _evidence_ends(tenant: Tenant, before: dt.datetime) -> int:
+def _evidence_ends(tenant: Tenant, before: dt.datetime) -> Counter[int]:
     sql = "DELETE FROM members_consentevidence x USING going g WHERE x.id = g.id"
     return _take(tenant, before, Purpose.EVIDENCE, sql)
 
 
-def _inactive_end(tenant: Tenant, before: dt.datetime) -> int:
+def _inactive_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
     """Erase members as on their own request, with a certificate for each brand of a lot."""
     with (
         tenant_transaction(tenant),
@@ -337,7 +339,7 @@ def _inactive_end(tenant: Tenant, before: dt.datetime) -> int:
         for pk, brand in cursor.fetchall():
             of_brand.setdefault(brand, []).append(pk)
         if not of_brand:
-            return 0
+            return Counter()
         acts = {
             brand: Act(certificates.fresh_number(tenant), tuple(ids))
             for brand, ids in sorted(of_brand.items())
@@ -346,7 +348,7 @@ def _inactive_end(tenant: Tenant, before: dt.datetime) -> int:
         files.clean(tenant=tenant, erased=erased)
         for brand, act in acts.items():
             _certify(tenant, brand, act)
-    return sum(len(act.profiles) for act in acts.values())
+    return Counter({brand: len(act.profiles) for brand, act in acts.items()})
 
 
 def _certify(tenant: Tenant, brand_id: int, act: Act) -> None:
@@ -364,7 +366,7 @@ def _certify(tenant: Tenant, brand_id: int, act: Act) -> None:
     certificates.hang(content=content, target=None, acting_user=None)
 
 
-def _uploads_end(tenant: Tenant, before: dt.datetime) -> int:
+def _uploads_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
     with tenant_transaction(tenant), scope.bulk(reason="retention"):
         State = ImportJob.State
         waiting = ImportJob.objects.filter(
@@ -376,10 +378,10 @@ def _uploads_end(tenant: Tenant, before: dt.datetime) -> int:
             job.state = ImportJob.State.CANCELLED
             job.save(update_fields=["state"])
             remove_upload(job, tenant.schema_name)
-    return len(jobs)
+    return Counter(job.brand_id for job in jobs)
 
 
-def _rejected_end(tenant: Tenant, before: dt.datetime) -> int:
+def _rejected_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
     with tenant_transaction(tenant), scope.bulk(reason="retention"):
         mended = ImportJob.objects.exclude(rejected_path="").filter(finished_at__lt=before)
         jobs = list(mended.select_for_update(skip_locked=True))
@@ -391,10 +393,10 @@ def _rejected_end(tenant: Tenant, before: dt.datetime) -> int:
                 pass
             job.rejected_path = ""
             job.save(update_fields=["rejected_path"])
-    return len(jobs)
+    return Counter(job.brand_id for job in jobs)
 
 
-def _exports_end(tenant: Tenant, before: dt.datetime) -> int:
+def _exports_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
     with tenant_transaction(tenant), scope.bulk(reason="retention"):
         done = ExportJob.objects.filter(state=ExportJob.State.DONE, finished_at__lt=before)
         jobs = list(done.select_for_update(skip_locked=True))
@@ -402,10 +404,11 @@ def _exports_end(tenant: Tenant, before: dt.datetime) -> int:
             export_files.remove(export_files.files_of(job, tenant.schema_name))
             job.state, job.path = ExportJob.State.DELETED, ""
             job.save(update_fields=["state", "path"])
-    return len(jobs)
+    # Of several brands it is counted for the first, of none for nobody.
+    return Counter(min(map(int, job.brands), default=0) for job in jobs)
 
 
-_ACTS: dict[Purpose, Callable[[Tenant, dt.datetime], int]] = {
+_ACTS: dict[Purpose, Callable[[Tenant, dt.datetime], Counter[int]]] = {
     Purpose.UPLOADS: _uploads_end,
     Purpose.REJECTED: _rejected_end,
     Purpose.EXPORTS: _exports_end,

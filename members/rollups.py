@@ -85,6 +85,7 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
     until its figures are committed, and that the others are still to come until the last of them.
     """
     say = progress or (lambda done, total: None)
+    open_persons_finish(tenant=tenant)
     with (
         tenant_transaction(tenant),
         scope.bulk(reason="roll-ups"),
@@ -105,7 +106,6 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
         cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
         note_unfinished(cursor)
         generation_bump()
-    open_persons_finish(tenant=tenant)
     overlaps_finish(tenant=tenant)
     strata_finish(tenant=tenant)
     with tenant_transaction(tenant), scope.bulk(reason="roll-ups"):

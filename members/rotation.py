@@ -23,6 +23,7 @@ from brands.wall import scope
 from members import contacts, locks
 from members.keys import GroupKeys, KeysUnopened, context, group_keys, key_add, opened
 from members.models import GroupKey, ImportJob, KeyRotation
+from members.rights import files
 from tenants import audit
 from tenants.connection import connection
 from tenants.context import tenant_transaction
@@ -93,6 +94,11 @@ def rotation_run(
 
 def _begin(tenant: Tenant) -> KeyRotation | None:
     with tenant_transaction(tenant), scope.bulk(reason="keys"):
+        if not KeyRotation.objects.filter(purpose=DATA, state=State.WAITING).exists():
+            return KeyRotation.objects.filter(purpose=DATA, state=State.RUNNING).first()
+        # Whoever seals with the former key has written it: from here on all read the new one.
+        locks.hold_keys()
+        locks.hold_answers()
         waiting = KeyRotation.objects.select_for_update().filter(
             purpose=DATA, state__in=[State.WAITING, State.RUNNING]
         )
@@ -202,10 +208,13 @@ def sealed_with(version: int) -> list[str]:
 def _finish(tenant: Tenant, pk: int) -> KeyRotation:
     """Delete the former keys, once nothing is sealed with them and nobody can seal with them."""
     with tenant_transaction(tenant), scope.bulk(reason="keys"):
+        # Nobody fetches a copy meanwhile either.
+        locks.hold_keys()
         locks.hold_answers()
         rotation = KeyRotation.objects.select_for_update().get(pk=pk)
         if rotation.state != State.RUNNING:
             return rotation
+        files.reseal_copies(tenant)
         keys = GroupKey.objects.filter(purpose=DATA)
         new = keys.get(version=rotation.version or 0)
         if _is_held(new.created_at):
@@ -222,16 +231,17 @@ def _finish(tenant: Tenant, pk: int) -> KeyRotation:
                 return rotation
         if rotation.unopened:
             rotation.error = _(
-                "%(rows)d rows could not be opened and stay as they are, with the key that sealed "
+                "Some rows could not be opened and stay as they are, with the key that sealed "
                 "them. Everything else is sealed with the new key."
-            ) % {"rows": rotation.unopened}
+            )
         rotation.state, rotation.finished_at = State.DONE, timezone.now()
         rotation.save()
         audit.record(
             acting_user=None,
             action="key.retire",
             target=rotation,
-            changes={"rows": ["", rotation.rows], "keys deleted": ["", rotation.retired]},
+            # Not how many rows: they are of every brand.
+            changes={"keys deleted": ["", rotation.retired]},
         )
         return rotation
 

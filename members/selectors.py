@@ -135,7 +135,7 @@ def orders_of(profile: Profile) -> list[Order]:
 
 def siblings_of(profile: Profile, visible: Visible) -> list[Profile]:
     """Return the same person's memberships of other brands, as far as the wall shows them."""
-    is_hq = visible.viewer.is_hq
+    is_hq = visible.viewer.is_hq or visible.look is not None
     return list(
         Profile.objects.filter(
             same_person(profile, visible) if is_hq else Q(person_id=profile.person_id)

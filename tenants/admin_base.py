@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from tenants import audit
+from tenants.audit_telling import reader_of
 from tenants.models import AuditEvent, Tenant
 from tenants.requests import AdminRequest
 
@@ -193,7 +194,7 @@ class AuditedAdmin(ModelAdmin):
             "opts": self.opts,
             "original": row,
             "object": row,
-            "events": events[:_HISTORY_LENGTH],
+            "events": [reader_of(request).read(event) for event in events[:_HISTORY_LENGTH]],
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import models
 
-from tenants import audit_chain
+from tenants import audit_chain, audit_telling
 from tenants.connection import connection
 from tenants.models import AuditEvent, Tenant, User
 
@@ -19,11 +20,13 @@ def record(
     changes: dict[str, Any] | None = None,
     target_name: str = "",
     tenant: Tenant | None = None,
+    brands: Iterable[int] = (),
 ) -> AuditEvent:
     """Append an event about TARGET to the chain of the current transaction's group.
 
     `tenant` names the group for what is done on the platform's host, so that the group sees who
-    was let in and by whom. `changes` holds field → [before, after] and never contact data.
+    was let in and by whom. `changes` holds field → [before, after] and never contact data. `brands`
+    are those whose affairs it tells of; of a row behind the wall its own, unless named.
     """
     grant = acting_user.acting_grant if acting_user else None
     tenant_id = (
@@ -41,5 +44,6 @@ def record(
         target_type=target._meta.label_lower if target is not None else "",
         target_id=str(target.pk) if target is not None else "",
         target_name=(target_name or (str(target) if target is not None else ""))[:200],
+        brands=sorted(set(brands)) or audit_telling.brands_of(target),
         changes=changes or {},
     )

@@ -30,7 +30,7 @@ from tenants.models import AuditEvent, AuditHead, Tenant
 PLATFORM = 0
 ANCHOR = "audit.anchor"
 _CHUNK = 2000
-# What a seal covers, in this order: a new field is added at the end, under a new purpose.
+# What a seal covers, in this order: a new field comes before `changes`, under a new purpose.
 _SEALED = (
     "at",
     "user_id",
@@ -41,6 +41,7 @@ _SEALED = (
     "target_type",
     "target_id",
     "target_name",
+    "brands",
     "changes",
 )
 # Of two that append to one chain the second waits here until the first's transaction is over.
@@ -96,7 +97,7 @@ def _written(chain: int, number: int, content: tuple[Any, ...]) -> bytes:
 @lru_cache(maxsize=8)
 def _keys(now: bytes, former: tuple[str, ...]) -> tuple[ChainKey, ...]:
     masters = [now, *(read_key(text, "FORMER_MASTER_KEYS") for text in former)]
-    return tuple(ChainKey(derived(master, "sluice audit chain 1")) for master in masters)
+    return tuple(ChainKey(derived(master, "sluice audit chain 2")) for master in masters)
 
 
 def chain_keys() -> tuple[ChainKey, ...]:

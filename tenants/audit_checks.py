@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants import audit, audit_chain
+from tenants.audit_telling import Reader
 from tenants.models import AuditCheck, AuditEvent, AuditHead, Tenant, User
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ COLUMNS = (
     "target_type",
     "target_id",
     "target_name",
+    "brands",
     "changes",
     "digest",
     "key_id",
@@ -105,8 +107,11 @@ def _cell(value: object) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else text
 
 
-def file_of(tenant: Tenant | None, part: int) -> BinaryIO:
-    """Return one part of a chain as an open CSV file, with numbers and seals, in little memory."""
+def file_of(tenant: Tenant | None, part: int, reader: Reader) -> BinaryIO:
+    """Return one part of a chain as an open CSV file, with numbers and seals, in little memory.
+
+    What READER is not told is left out of it; its seals are those of the whole.
+    """
     file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever sends it closes it
     text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
@@ -115,11 +120,11 @@ def file_of(tenant: Tenant | None, part: int) -> BinaryIO:
         after, last = (part - 1) * PART, part * PART
         while after < last:
             events = AuditEvent.objects.filter(tenant=tenant, number__gt=after, number__lte=last)
-            rows = list(events.order_by("number").values_list(*COLUMNS)[:_CHUNK])
-            if not rows:
+            told = [reader.read(event) for event in events.order_by("number")[:_CHUNK]]
+            if not told:
                 break
-            writer.writerows(map(_cell, row) for row in rows)
-            after = rows[-1][0]
+            writer.writerows([_cell(getattr(event, name)) for name in COLUMNS] for event in told)
+            after = told[-1].number
     finally:
         # Writes out what is left and keeps the file open.
         text.detach()

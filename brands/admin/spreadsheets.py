@@ -249,10 +249,12 @@ class SpreadsheetAdmin(ImportExportMixin):
             RowResult.IMPORT_TYPE_UPDATE,
             RowResult.IMPORT_TYPE_SKIP,
         )
+        viewer = request.visible.viewer
         audit.record(
             acting_user=request.user,
             action=f"{self.opts.model_name}.import",
             target_name=str(request.POST.get("original_file_name", "")),
+            brands=() if viewer.is_hq else viewer.own_brands,
             changes={kind: [None, result.totals[kind]] for kind in kinds},
         )
 

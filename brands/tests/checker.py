@@ -108,14 +108,28 @@ def wall_violations(
                 cursor.execute("SET LOCAL ROLE NONE")
                 yield from _reads(cursor, world, viewer, rows)
         yield from _looks(cursor, places, rows)
-        cursor.execute("SET LOCAL ROLE NONE")
-        for model in tables:
-            if model._meta.db_table in WRITABLE:
-                yield from _of(model)(cursor, places, model)
-        cursor.execute("SET LOCAL ROLE NONE")
+        yield from _all_writes(cursor, places, tables)
     except (Error, psycopg.Error) as error:
         # The caller undoes the transaction, or its savepoint, and the role with it.
         yield f"the database refuses: {error}"
+
+
+def write_violations(cursor: Any, tables: Sequence[type[models.Model]]) -> Iterator[str]:
+    """Yield what `wall_violations` yields of writing alone."""
+    try:
+        yield from _all_writes(cursor, wall_rows.Places.read(cursor), tables)
+    except (Error, psycopg.Error) as error:
+        yield f"the database refuses: {error}"
+
+
+def _all_writes(
+    cursor: Any, places: wall_rows.Places, tables: Sequence[type[models.Model]]
+) -> Iterator[str]:
+    cursor.execute("SET LOCAL ROLE NONE")
+    for model in tables:
+        if model._meta.db_table in WRITABLE:
+            yield from _of(model)(cursor, places, model)
+    cursor.execute("SET LOCAL ROLE NONE")
 
 
 def _of(model: type[models.Model]) -> Callable[..., Iterator[str]]:

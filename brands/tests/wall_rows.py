@@ -128,6 +128,7 @@ def fill(cursor: Any, places: Places) -> None:
     of_profile = [{"profile_id": pk, **place} for pk, place in zip(ids, placed, strict=True)]
     insert(cursor, "members_contact", of_profile)
     insert(cursor, "members_maskedcontact", of_profile)
+    insert(cursor, "members_platformkey", of_profile)
     insert(
         cursor,
         "members_consent",

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from brands.changes.drafts import draft_create
 from brands.changes.preview import preview_make
 from brands.models import Brand, Store
 from brands.wall import scope
-from members.models import BrandSegment, GroupSegment
+from members.models import BrandSegment, GroupSegment, ImportJob, ImportSource
 from members.tests.pools import fill
 from tenants.context import tenant_transaction
 
@@ -47,6 +48,18 @@ def _keep_segments(tenant, numbers: range) -> None:
             GroupSegment.objects.create(**kept)
 
 
+def _keep_imports(tenant, numbers: range) -> int:
+    """Keep a source under each number, and an import of its file; return the last import."""
+    with tenant_transaction(tenant), scope.bulk(reason="test"):
+        tea = Brand.objects.get(code="tea")
+        for number in numbers:
+            source = ImportSource.objects.create(brand=tea, name=f"Till {number}")
+            kept = {"kind": "members", "state": "done", "file_name": f"{number}.csv"}
+            kept |= {"source": source, "rows_created": 1, "finished_at": timezone.now()}
+            job = ImportJob.objects.create(brand=tea, **kept)
+    return job.pk
+
+
 @pytest.fixture
 def places(acme, cast) -> dict[str, int]:
     """Return what stands for {store} and {draft} in an address."""
@@ -68,10 +81,12 @@ def test_each_page_makes_as_many_queries_as_written_whatever_the_rows(
     fill(acme, "bakery", members=3, orders=2, agreeing=2)
     places["member"] = first[0]
     _keep_segments(acme, range(2))
+    places["job"] = _keep_imports(acme, range(2))
     few = _measured(cast, visit, places)
     fill(acme, "tea", members=30, orders=20, agreeing=20, first=10)
     fill(acme, "bakery", members=30, orders=20, agreeing=20, first=10)
     _keep_segments(acme, range(2, 20))
+    _keep_imports(acme, range(2, 20))
     many = _measured(cast, visit, places)
     assert many == few
     assert few == BUDGETS, json.dumps(few, indent=4)

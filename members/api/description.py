@@ -70,7 +70,8 @@ def docs(request: HttpRequest) -> HttpResponse:
             "address": address,
             "method": method.upper(),
             "summary": operation.get("summary", ""),
-            "needs": operation.get("description", ""),
+            # Written for programs in Markdown.
+            "needs": operation.get("description", "").replace("`", ""),
             "parameters": operation.get("parameters", []),
             "takes": _taken(operation, schema),
             "answers": [

@@ -125,12 +125,14 @@ MEMBER = obj(
     store=maybe(STR),
     member_no=STR,
     is_member=BOOL,
+    is_restricted=BOOL,
     gender=maybe(STR),
     registered_on=maybe(DAY),
     orders=INT,
     sales=INT,
     first_order_at=maybe(MOMENT),
     last_order_at=maybe(MOMENT),
+    as_of=maybe(MOMENT),
     masked=MASKED,
 )
 MEMBER_WHOLE = obj(

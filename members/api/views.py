@@ -115,12 +115,14 @@ def member_body(profile: Profile, masked: MaskedContact | None) -> Body:
         "store": profile.store.code if profile.store else None,
         "member_no": profile.member_no,
         "is_member": profile.is_member,
+        "is_restricted": profile.is_restricted,
         "gender": profile.gender or None,
         "registered_on": moment(profile.registered_on),
         "orders": profile.orders,
         "sales": profile.sales,
         "first_order_at": moment(profile.first_order_at),
         "last_order_at": moment(profile.last_order_at),
+        "as_of": moment(profile.as_of),
         "masked": (
             {"name": masked.name, "phone": masked.phone, "email": masked.email} if masked else None
         ),

@@ -26,7 +26,7 @@ from members.consents.ledger import AnswerRefused, answer_problem
 from members.contacts import identity_key, normalise_code, normalise_email, normalise_phone
 from members.identity import hot_profiles
 from members.identity.spaces import Spaces, SpaceUnknown
-from members.keys import group_keys
+from members.keys import sealing_keys
 from members.models import (
     ConsentEntry,
     Entry,
@@ -187,7 +187,7 @@ def _keyed(identity: tuple[str, str] | None, brand_id: int | None) -> dict[str, 
             space = spaces.of_group(kind) if is_group else spaces.of_brand(kind, brand_id or 0)
         except SpaceUnknown as unknown:
             raise AnswerRefused(f"{unknown} {_('Nothing was recorded.')}") from unknown
-    key = identity_key(group_keys(), kind, text, space)
+    key = identity_key(sealing_keys(), kind, text, space)
     return {"identity_kind": kind, "identity_key": key}
 
 

@@ -167,6 +167,7 @@ def _record(user: User, job: ExportJob, visible: Visible) -> None:
         acting_user=user,
         action="exportjob.finish",
         target=job,
+        brands=map(int, job.brands),
         changes=services.told(job, visible.k),
     )
 

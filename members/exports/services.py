@@ -24,7 +24,7 @@ from brands.wall.visibility import Viewer, Visible, visibility
 from members import contacts, member_list
 from members.exports import files
 from members.exports.errors import ExportOutdated, ExportRefused
-from members.keys import group_keys
+from members.keys import group_keys, sealing_keys
 from members.models import ExportJob, Profile
 from tenants import audit
 from tenants.connection import connection
@@ -80,7 +80,7 @@ def export_create(*, filters: dict[str, str], visible: Visible, acting_user: Use
     job = ExportJob.objects.create(
         grant_id=grant.pk,
         created_by=acting_user,
-        filters=contacts.seal_text(group_keys(), json.dumps(filters)),
+        filters=contacts.seal_text(sealing_keys(), json.dumps(filters)),
         language=get_language() or "en",
         visible_digest=visible.digest,
     )
@@ -158,6 +158,7 @@ def export_check(*, job: ExportJob, visible: Visible, acting_user: User) -> Hand
         acting_user=acting_user,
         action="exportjob.download",
         target=locked,
+        brands=map(int, locked.brands),
         changes=told(locked, visible.k),
     )
     day = timezone.localtime(locked.created_at).date().isoformat()

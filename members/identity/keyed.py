@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-from members.contacts import IDENTIFIERS, key_start, readings
+from members.contacts import IDENTIFIERS, key_start, normalise_code, readings
 from members.identity.likeness import likeness_text
-from members.identity.spaces import Spaces, SpaceUnknown
+from members.identity.spaces import PLATFORM_KINDS, Spaces, SpaceUnknown
 from members.keys import GroupKeys
 from members.models import IdentityKind
 
@@ -55,10 +56,10 @@ class Keyed:
         """Return every key that a normalised identifier may have at brands."""
         spaces: set[str] = set()
         for brand_id in brand_ids:
-            try:
+            # Also of an account of the group, beside one of the brand's own.
+            spaces |= self.spaces.of_accounts(kind, brand_id)
+            with suppress(SpaceUnknown):
                 spaces.add(self.spaces.of_brand(kind, brand_id))
-            except SpaceUnknown:
-                spaces |= self.spaces.of_accounts(kind, brand_id)
         return sorted(self.digest(key_start(kind, space) + text) for space in spaces or {""})
 
     def found_by(self, text: str, brand_ids: Iterable[int] = ()) -> dict[str, list[bytes]]:
@@ -68,6 +69,12 @@ class Keyed:
             column: self.keys_in(kind, normalised, brands)
             for column, (kind, normalised) in readings(text).items()
         }
+
+    def platform_keys(self, text: str, brand_ids: Iterable[int]) -> list[bytes]:
+        """Return every key that TEXT may have at brands as an identifier kept as a key alone."""
+        code, brands = normalise_code(text), list(brand_ids)
+        kinds = [kind for kind in PLATFORM_KINDS if kind != IdentityKind.UNIONID]
+        return [key for kind in kinds for key in self.keys_in(kind, code, brands)] if code else []
 
     def columns(self, fields: Mapping[str, str], brand_id: int) -> dict[str, bytes]:
         """Return Contact column → key for the normalised fields of a contact."""

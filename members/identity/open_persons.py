@@ -9,9 +9,10 @@ the whole group once other brands are in brand-max. Until then HQ is shown each 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Q
 
@@ -33,17 +34,26 @@ from tenants.models import Tenant
 
 
 def is_worked_out(visible: Visible) -> bool:
-    """Tell whether HQ can be told of persons now: not right after a change of mode."""
-    if visible.group_without is None:
+    """Tell whether HQ can be told of persons now: not right after a change of mode.
+
+    Nor where it looks as somebody while a brand is in brand-max: figures of the group are not read
+    in a look, and these are such.
+    """
+    without = _left_out(visible)
+    if without is None:
         return False
-    return not visible.group_without or OpenPersonsKept.objects.exists()
+    return not without or OpenPersonsKept.objects.exists()
+
+
+def _left_out(visible: Visible) -> frozenset[int] | None:
+    return visible.group_without if visible.look is None else visible.look.hq.group_without
 
 
 def same_person(profile: Profile, visible: Visible) -> Q:
     """Return the condition that a membership is of a member's person, as HQ is shown persons."""
     if not is_worked_out(visible):
         return Q(pk=profile.pk)
-    rows = OpenPerson.objects.all() if visible.group_without else OpenPerson.objects.none()
+    rows = OpenPerson.objects.all() if _left_out(visible) else OpenPerson.objects.none()
     label = rows.filter(profile_id=profile.pk).values_list("label", flat=True).first()
     if label is None:
         return Q(person_id=profile.person_id)
@@ -55,13 +65,39 @@ def shown_persons(profiles: Collection[Profile], visible: Visible) -> dict[int, 
     if not is_worked_out(visible):
         return {one.pk: ("alone", one.pk) for one in profiles}
     labels: dict[int, int] = {}
-    if visible.group_without:
+    if _left_out(visible):
         rows = OpenPerson.objects.filter(profile_id__in=[one.pk for one in profiles])
         labels = dict(rows.values_list("profile_id", "label"))
     return {
         one.pk: ("open", labels[one.pk]) if one.pk in labels else ("person", one.person_id)
         for one in profiles
     }
+
+
+def joined_otherwise(closed: Collection[int]) -> Counter[frozenset[int]] | None:
+    """Return how many more persons are in exactly these brands by the links of open ones alone.
+
+    Below nought: how many fewer. In a bulk scope; None where it is not worked out for CLOSED.
+    """
+    found: Counter[frozenset[int]] = Counter()
+    if not closed:
+        return found
+    if not _is_kept(closed):
+        return None
+    with connection.cursor() as cursor:
+        for person, sign in (("o.label", 1), ("p.person_id", -1)):
+            cursor.execute(
+                f"""
+                SELECT brands, count(*) FROM (
+                    SELECT array_agg(DISTINCT p.brand_id) AS brands
+                    FROM members_openperson o JOIN members_profile p ON p.id = o.profile_id
+                    GROUP BY {person}
+                ) AS person GROUP BY brands
+                """  # noqa: S608 - names of the code
+            )
+            for brands, persons in cursor.fetchall():
+                found[frozenset(brands)] += sign * persons
+    return found
 
 
 # --- How it is kept -------------------------------------------------------------------------
@@ -106,25 +142,42 @@ def open_persons_finish(*, tenant: Tenant) -> bool:
         if _is_kept(closed):
             return False
         OpenPersonsKept.objects.all().delete()
-        OpenPerson.objects.all().delete()
-        begin_touching(cursor)
-        # Conflicts too are shown by the links of open brands: all are looked at again.
-        stage_query(
-            cursor,
-            "looked_at",
-            """
-            SELECT person_id FROM members_profile WHERE brand_id = ANY(%s)
-            UNION SELECT id FROM members_person WHERE cluster_id IS NOT NULL
-            """,
-            [closed],
-        )
-        _keep(cursor, closed, "looked_at", is_all=True)
+        _keep_all(cursor, closed)
         OpenPersonsKept.objects.create(brand_set=brand_set(closed))
     return True
 
 
+def open_persons_differing() -> int:
+    """Return of how many members it is kept otherwise than their links say; leave it as it is."""
+    closed = _closed()
+    if not _is_kept(closed):
+        return 0
+    kept = set(OpenPerson.objects.values_list("profile_id", "label"))
+    with transaction.atomic(), connection.cursor() as cursor:
+        _keep_all(cursor, closed)
+        right = set(OpenPerson.objects.values_list("profile_id", "label"))
+        transaction.set_rollback(True)
+    return len(kept ^ right)
+
+
 def _is_kept(closed: Collection[int]) -> bool:
     return OpenPersonsKept.objects.filter(brand_set=brand_set(closed)).exists()
+
+
+def _keep_all(cursor: CursorWrapper, closed: list[int]) -> None:
+    OpenPerson.objects.all().delete()
+    begin_touching(cursor)
+    # Conflicts too are shown by the links of open brands: all are looked at again.
+    stage_query(
+        cursor,
+        "looked_at",
+        """
+        SELECT person_id FROM members_profile WHERE brand_id = ANY(%s)
+        UNION SELECT id FROM members_person WHERE cluster_id IS NOT NULL
+        """,
+        [closed],
+    )
+    _keep(cursor, closed, "looked_at", is_all=True)
 
 
 def _keep(cursor: CursorWrapper, closed: list[int], persons: str, *, is_all: bool) -> None:

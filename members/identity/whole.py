@@ -13,7 +13,7 @@ from brands.wall import scope
 from members import locks
 from members.identity import graph
 from members.identity.contradictions import stage_parts
-from members.identity.open_persons import keep_open_persons
+from members.identity.open_persons import keep_open_persons, open_persons_differing
 from members.identity.own import stage_own_labels
 from members.identity.rekeying import rekey_touched
 from members.identity.resolution import Resolved, begin_touching, resolve
@@ -103,6 +103,7 @@ def persons_differing(cursor: CursorWrapper) -> dict[str, int]:
         """
     )
     found["persons of brands' own"] = cursor.fetchone()[0]
+    found["persons of open brands"] = open_persons_differing()
     return found
 
 

@@ -73,6 +73,26 @@ class AccountCells:
         return found
 
 
+def write_platform_keys(cursor: CursorWrapper) -> None:
+    """Let the profiles of named_identity, once they are written, be found by what they carry."""
+    cursor.execute(
+        """
+        DELETE FROM members_platformkey k USING named_identity n
+        WHERE k.profile_id = n.profile_id AND k.kind = n.kind AND k.space = n.space
+            AND k.key IS DISTINCT FROM n.key
+        """
+    )
+    cursor.execute(
+        """
+        INSERT INTO members_platformkey
+            (brand_id, store_id, notice_id, profile_id, kind, space, key)
+        SELECT p.brand_id, p.store_id, p.notice_id, p.id, n.kind, n.space, n.key
+        FROM named_identity n JOIN members_profile p ON p.id = n.profile_id
+        WHERE n.key IS NOT NULL ON CONFLICT (profile_id, kind, space) DO NOTHING
+        """
+    )
+
+
 def stage_named(cursor: CursorWrapper, rows: str, *, before_first: int) -> None:
     """Stage named_identity: what rows carry in the spaces that they name, null for nothing.
 

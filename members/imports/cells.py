@@ -41,7 +41,7 @@ class Reader(dict[str, str]):
         self.has_problems = False
 
     def __missing__(self, cell: str) -> str:
-        value = _spoilt(cell) or self._read(cell)
+        value = _spoilt(cell) or self._read(unwrapped(cell))
         if isinstance(value, Problem):
             self.has_problems = True
         if self._is_repeated:
@@ -49,6 +49,28 @@ class Reader(dict[str, str]):
                 self.clear()
             self[cell] = value
         return value
+
+
+# What exports write where there is nothing.
+_NOTHING = frozenset(
+    ("null", "(null)", "[null]", "\\n", "nan", "n/a", "undefined", "-", "--", "—", "——", "/")
+    + ("无", "暂无", "未填写", "未填")
+)
+
+
+def unwrapped(cell: str) -> str:
+    """Return what a cell says: without a spreadsheet's marks of text, empty where it says nothing.
+
+    Marks are ="000123" and a leading ' before what a spreadsheet would take for a number or a
+    formula.
+    """
+    if cell.startswith('="') and cell.endswith('"') and '"' not in cell[2:-1]:
+        cell = cell[2:-1]
+    elif cell.startswith("'") and (cell[1:2].isdigit() or cell[1:2] in set("=+-@")):
+        cell = cell[1:]
+    if len(cell) < 10 and cell.strip().lower() in _NOTHING or cell.startswith("0000-00-00"):
+        return ""
+    return cell
 
 
 # What a spreadsheet shows in the place of a value.
@@ -118,6 +140,12 @@ def read_text(*, longest: int) -> Callable[[str], str]:
     return read_escaped
 
 
+# What stands in the first column of a line of sums below a table.
+_SUMS = frozenset(
+    ("合计", "总计", "小计", "合計", "總計", "小計", "total", "grand total", "subtotal")
+)
+
+
 def read_code(*, longest: int) -> Callable[[str], str]:
     """Return a reader of the number or code that a row is known by."""
     read = read_plain(longest=longest)
@@ -130,6 +158,8 @@ def read_code(*, longest: int) -> Callable[[str], str]:
             return Problem(_("The cell is empty."))
         if problem := rounded(code):
             return problem
+        if code.rstrip(": ").lower() in _SUMS:
+            return Problem(_("The line is one of sums, and about nobody."))
         return Problem(_("A number or code has no backslash.")) if "\\" in code else code
 
     return read_exactly
@@ -200,13 +230,15 @@ def read_amount(currency: str) -> Callable[[str], str]:
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:[+-]\d\d:\d\d)?)?", re.ASCII)
 _DAY = re.compile(
     r"(?:(\d{4})-(\d{1,2})-(\d{1,2})|(\d{4})/(\d{1,2})/(\d{1,2})|(\d{4})\.(\d{1,2})\.(\d{1,2})"
-    r"|(\d{4})年(\d{1,2})月(\d{1,2})日|(\d{4})(\d{2})(\d{2}))(.*)",
+    r"|(\d{4})年(\d{1,2})月(\d{1,2})[日号號]|(\d{4})(\d{2})(\d{2}))(.*)",
     re.DOTALL,
 )
 _TIME = re.compile(
-    r"[T ]?\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}:?\d{2})?",
+    r"[T ]?\s*(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:[.,](\d{1,9}))?)?\s*(Z|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
+_HALF = re.compile(r"上午|下午|\b[ap]m\b|(?<=\d)[ap]m\b", re.IGNORECASE)
+_COMPACT_TIME = re.compile(r"(\d\d)(\d\d)(\d\d)?")
 _DAY_LAST = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}")
 
 
@@ -241,7 +273,8 @@ def parse_instant(cell: str, zone: ZoneInfo) -> dt.datetime:
     hour = minute = second = micro = 0
     tzinfo: dt.tzinfo = zone
     if rest.strip():
-        time = _TIME.fullmatch(rest.strip())
+        half = _HALF.search(rest)
+        time = _TIME.fullmatch(_plain_time(rest, is_compact=match[13] is not None))
         if not time:
             raise ValueError(
                 _("“%(cell)s” is not a time such as 2026-11-21 18:30:00.")
@@ -249,6 +282,8 @@ def parse_instant(cell: str, zone: ZoneInfo) -> dt.datetime:
             )
         hour, minute, second = (int(part or 0) for part in time.groups()[:3])
         micro = int((time[4] or "")[:6].ljust(6, "0"))
+        if half and hour <= 12:
+            hour = hour % 12 + (12 if half[0].lower() in {"下午", "pm"} else 0)
         if offset := time[5]:
             tzinfo = dt.datetime.strptime(offset.upper(), "%z").tzinfo or zone
     if not 1900 <= year <= 2100:
@@ -259,6 +294,14 @@ def parse_instant(cell: str, zone: ZoneInfo) -> dt.datetime:
         raise ValueError(
             _("“%(cell)s” is no day or time that exists.") % {"cell": shortened(cell)}
         ) from error
+
+
+def _plain_time(text: str, *, is_compact: bool) -> str:
+    """Return a time of day with colons: 13时45分, 下午1:45 and, after 20240105, 134500."""
+    text = _HALF.sub(" ", text).strip()
+    if is_compact and (digits := _COMPACT_TIME.fullmatch(text)):
+        return ":".join(part for part in digits.groups() if part)
+    return re.sub("[时時点點分]", ":", text).replace("秒", "").replace(" :", ":").rstrip(": ")
 
 
 def read_instant(zone: ZoneInfo, *, latest: dt.datetime) -> Callable[[str], str]:
@@ -308,14 +351,15 @@ def read_choice(choices: Mapping[str, str], what: str) -> Callable[[str], str]:
 
 
 def read_store(ids: Mapping[str, int]) -> Callable[[str], str]:
-    """Return a reader of store codes, into the store's id."""
+    """Return a reader of stores by their codes or names, into the store's id."""
 
     def read(cell: str) -> str:
         code = unicodedata.normalize("NFKC", cell).strip()
         if not code:
             return NULL
-        if code in ids:
-            return str(ids[code])
+        found = ids.get(code) or ids.get(code.casefold())
+        if found:
+            return str(found)
         return Problem(
             _("The brand has no store “%(code)s”. Add the store, then import this row.")
             % {"code": shortened(code)}

@@ -29,6 +29,7 @@ from django.utils.translation import gettext as _
 from brands.wall import scope
 from members import contacts, folders
 from members.imports import images, life, pipeline, report
+from members.imports.cells import unwrapped
 from members.imports.errors import ImportOvertaken, ImportRefused
 from members.imports.files import BadRow, Chunk, FileShape
 from members.imports.rules import Rules
@@ -177,7 +178,7 @@ class _Check:
 
     def _hashes(self, cells: list[str]) -> tuple[bytes, bytes]:
         texts = {
-            name: unicodedata.normalize("NFKC", cells[place]).strip()
+            name: unicodedata.normalize("NFKC", unwrapped(cells[place])).strip()
             for name, place in self.columns.items()
         }
         key = self.met.hash(*(texts.get(name, "") for name in self.key_names))
@@ -221,7 +222,9 @@ class _Check:
 
     def _note_before(self, chunk: Chunk) -> None:
         place = self.columns["member_no"]
-        said = {unicodedata.normalize("NFKC", cells[place]).strip() for cells in chunk.rows}
+        said = {
+            unicodedata.normalize("NFKC", unwrapped(cells[place])).strip() for cells in chunk.rows
+        }
         # What is no text to PostgreSQL is no member's number.
         numbers = [number for number in said if "\x00" not in number and number.isprintable()]
         with connection.cursor() as cursor:

@@ -329,11 +329,15 @@ def _parse_carefully(
                 chunk.bad.append(BadRow(line, "", reason, [texts[here].rstrip("\r\n")]))
                 first = here + 1
             elif cells:
-                _add(chunk, line, cells, encoding, width)
+                _add(chunk, line, cells, encoding, shape.headings)
     return len(texts)
 
 
-def _add(chunk: Chunk, line: int, cells: list[str], encoding: str, width: int) -> None:
+def _add(chunk: Chunk, line: int, cells: list[str], encoding: str, headings: list[str]) -> None:
+    width = len(headings)
+    if cells and not any(heading.strip() for heading in headings[len(cells) :]):
+        # Spreadsheets write no separators for the empty end of a row.
+        cells = cells + [""] * (width - len(cells))
     if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
         cells = cells[:width]
     if len(cells) != width:

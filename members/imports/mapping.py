@@ -79,7 +79,8 @@ MEMBER_FIELDS = (
     Field(
         "card_no",
         gettext_lazy("Card number"),
-        "card_no card card_number vip_card 卡号 实体卡号 储值卡号 实体卡 会员卡 老卡号 会员卡号 vip卡号",
+        "card_no card card_number vip_card 卡号 实体卡号 储值卡号 实体卡 会员卡 老卡号 会员卡号 "
+        "vip卡号",
     ),
     Field(
         "birthday",
@@ -247,7 +248,7 @@ CONSENT_FIELDS = (
         "guardian by_guardian is_guardian guardian_consent 监护人同意 监护人",
     ),
 )
-_CONTACT = ("member_no", "name", "phone", "email", "unionid", "card_no", "birthday")
+_CONTACT = ("member_no", "name", "phone", "email", "unionid", "card_no", "birthday", "as_of")
 CONTACT_FIELDS = tuple(field for field in MEMBER_FIELDS if field.name in _CONTACT)
 TOUCHPOINT_FIELDS = (
     Field("member_no", gettext_lazy("Member number"), _MEMBER_NO, True),
@@ -370,7 +371,7 @@ def map_automatically(kind: str, headings: list[str]) -> dict[str, str]:
     one: 会员卡号 is the member's number, but beside 会员编号 it is the card's.
     """
     known = {_plain(heading): heading for heading in reversed(headings)}
-    mapping = {}
+    mapping: dict[str, str] = {}
     for field in FIELDS[kind]:
         for name in field.headings.split():
             if name in known and known[name] not in mapping.values():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.utils.translation import gettext as _
 
 from members import contacts
@@ -10,15 +12,21 @@ from members.models import Profile
 
 GENDERS = {
     **dict.fromkeys(
-        ("f", "female", "woman", "女", "女士", "女性", "2"), Profile.Gender.FEMALE.value
+        ("f", "female", "woman", "女", "女士", "小姐", "女性", "女生", "2"),
+        Profile.Gender.FEMALE.value,
     ),
-    **dict.fromkeys(("m", "male", "man", "男", "男士", "男性", "1"), Profile.Gender.MALE.value),
-    **dict.fromkeys(("", "0", "u", "unknown", "other", "未知", "保密", "其他", "-"), ""),
+    **dict.fromkeys(
+        ("m", "male", "man", "男", "男士", "先生", "男性", "男生", "1"), Profile.Gender.MALE.value
+    ),
+    **dict.fromkeys(("", "0", "u", "unknown", "other", "未知", "保密", "其他"), ""),
 }
 YES_NO = {
     **dict.fromkeys(("yes", "y", "true", "1", "是"), "t"),
     **dict.fromkeys(("", "no", "n", "false", "0", "否"), "f"),
 }
+
+# A number that a program kept as one with decimals; none of its digits is lost.
+_DECIMAL = re.compile(r"(\d{8,15})\.0+")
 
 
 def read_phone(cell: str) -> str:
@@ -27,6 +35,8 @@ def read_phone(cell: str) -> str:
         return ""
     if problem := cells.rounded(cell.strip()):
         return problem
+    if match := _DECIMAL.fullmatch(cell.strip()):
+        cell = match[1]
     try:
         return contacts.normalise_phone(cell)
     except ValueError:

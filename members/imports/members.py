@@ -14,14 +14,13 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from brands.models import Store
 from brands.services import answers_bump
 from members import identity, locks
 from members.exports.tasks import sweep_enqueue
 from members.identity.keyed import Keyed
 from members.identity.open_persons import keep_open_persons
 from members.imports import cells, images, rules
-from members.imports.accounts import stage_named
+from members.imports.accounts import stage_named, write_platform_keys
 from members.imports.answers import (
     WITHDRAWN_WORDS,
     answerable_notices,
@@ -34,6 +33,7 @@ from members.imports.answers import (
 from members.imports.columns import Columns, Counts, read_columns
 from members.imports.contact_rows import write_contacts, write_identities
 from members.imports.files import BadRow, Chunk
+from members.imports.known import store_words
 from members.imports.member_cells import GENDERS, YES_NO, read_email, read_identifier, read_phone
 from members.imports.member_rows import (
     COPIED,
@@ -81,7 +81,7 @@ class MemberChunks:
         self.zone = ZoneInfo(tenant.time_zone)
         now = timezone.now()
         today = now.astimezone(self.zone).date()
-        stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
+        stores = store_words(job.brand_id)
         self.notices, self.ended = answerable_notices()
         self.columns = {
             "store_id" if name == "store_code" else name: place for name, place in columns.items()
@@ -256,6 +256,8 @@ class MemberChunks:
             if has_known:
                 images.keep_contacts(cursor, self.job_id)
             write_contacts(cursor, self.keys.version, has_known=has_known)
+        if prepared.named:
+            write_platform_keys(cursor)
         refresh_objections("affected_person")
         stratify_persons(cursor, "affected_person")
         keep_open_persons("affected_person")

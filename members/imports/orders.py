@@ -10,11 +10,11 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from brands.models import Store
 from members import locks
 from members.imports import cells, images
 from members.imports.columns import Columns, Counts, read_columns, unknown_member
 from members.imports.files import BadRow, Chunk
+from members.imports.known import store_words
 from members.models import ImportJob
 from members.staging import copy_into, stage, stage_query
 from tenants.models import Tenant
@@ -40,7 +40,7 @@ class OrderChunks:
 
     def __init__(self, tenant: Tenant, job: ImportJob, columns: dict[str, int]) -> None:
         zone = ZoneInfo(tenant.time_zone)
-        stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
+        stores = store_words(job.brand_id)
         read = cells.Reader
         self.brand_id = job.brand_id
         self.job_id = job.pk

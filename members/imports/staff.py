@@ -8,8 +8,9 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext as _
 
-from brands.models import Guide, Store
+from brands.models import Guide
 from members.imports import cells
+from members.imports.known import store_words
 from members.imports.stores import ACTIVE, PlaceChunks, read_name
 from members.models import ImportJob
 from tenants.models import Tenant
@@ -23,7 +24,7 @@ class StaffChunks(PlaceChunks):
     key = ("store_id", "staff_no")
 
     def __init__(self, tenant: Tenant, job: ImportJob, columns: dict[str, int]) -> None:
-        self._stores = dict(Store.objects.filter(brand=job.brand_id).values_list("code", "pk"))
+        self._stores = store_words(job.brand_id)
         named = {("store_id" if name == "store_code" else name): at for name, at in columns.items()}
         super().__init__(tenant, job, named)
         self.headings["store_id"] = job.mapping.get("store_code", "")

@@ -175,6 +175,7 @@ class PlaceChunks:
             acting_user=author,
             action=f"{self.model._meta.model_name}.import",
             target_name=self.job.file_name,
+            brands=[self.job.brand_id],
             changes={"new": [None, counts.created], "update": [None, counts.updated]},
         )
 

@@ -26,6 +26,7 @@ _GOES_ALONG = frozenset(
     {
         "members.Contact",
         "members.MaskedContact",
+        "members.PlatformKey",
         "members.IdentityLink",
         "members.PersonMerge",
         # A suggestion that names nobody any more is dropped by whoever makes them.
@@ -35,6 +36,7 @@ _GOES_ALONG = frozenset(
 _TABLES = (
     "members_contact",
     "members_maskedcontact",
+    "members_platformkey",
     "members_identitylink",
     "members_personmerge",
     "members_pendingtotal",

@@ -222,6 +222,7 @@ def _audit(
             action="intake.import",
             target=batch_row,
             target_name=str(brand),
+            brands=[brand.pk],
             changes={kind: ["", count] for kind, count in sorted(kinds[part.batch_id].items())},
         )
 
@@ -345,7 +346,8 @@ def _rounds(lines: list[tuple[int, MemberLine]], now: dt.datetime) -> list[list[
         by_number[line.member_no].append((place, line, cells))
     rounds: list[list[_Said]] = []
     for told in by_number.values():
-        kept, names = [], set[str]()
+        kept: list[_Said] = []
+        names: set[str] = set()
         for one in told:
             if not kept or not names.issuperset(one[2]):
                 kept.append(one)

@@ -25,7 +25,7 @@ from members.consents.entries import contact_left_out
 from members.contacts import open_sealed, seal_text
 from members.intake import lines
 from members.intake.lines import ConsentLine, EventLine, LineRefused, MemberLine, OrderOf
-from members.keys import group_keys
+from members.keys import group_keys, sealing_keys
 from members.models import IntakeBatch, IntakePart
 from tenants.connection import connection
 from tenants.models import User
@@ -125,7 +125,7 @@ def batch_take(
         "refused": read.refused,
         "results": read.results,
     }
-    keys = group_keys()
+    keys = sealing_keys()
     batch.answer = seal_text(keys, json.dumps(answer, ensure_ascii=False))
     try:
         with transaction.atomic():

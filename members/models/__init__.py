@@ -32,7 +32,7 @@ from members.models.people import (
     IdentityRule,
     Person,
 )
-from members.models.profiles import Contact, MaskedContact, Profile
+from members.models.profiles import Contact, MaskedContact, PlatformKey, Profile
 from members.models.retention import RetentionCertificate, RetentionCount, RetentionRule
 from members.models.rights import (
     ConsentEvidence,
@@ -107,6 +107,7 @@ __all__ = [
     "PendingRollup",
     "PendingStratum",
     "PendingTotal",
+    "PlatformKey",
     "Person",
     "PersonConflict",
     "PersonDecision",

@@ -50,6 +50,11 @@ class Order(Walled):
     def __str__(self) -> str:
         return self.order_no
 
+    @property
+    def net(self) -> int:
+        """Return what is left of the amount after what was paid back, in minor units."""
+        return self.amount - self.refunded
+
 
 class OrderLine(Walled):
     """Be one product on an order."""

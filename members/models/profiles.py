@@ -190,3 +190,34 @@ class MaskedContact(Walled):
 
     def __str__(self) -> str:
         return self.name or f"{self.profile_id}"
+
+
+class PlatformKey(Walled):
+    """Let a member be found by an identifier of which no text is kept: openid, external_userid.
+
+    It is contact data, and a copy of the member's identity of that kind and space, which nobody but
+    the owner of the tables reads.
+    """
+
+    wall = Wall(Kind.CONTACT)
+
+    profile = models.ForeignKey(
+        Profile, models.CASCADE, db_index=False, related_name="platform_keys"
+    )
+    kind = models.CharField(max_length=16)
+    space = models.CharField(max_length=64)
+    key = models.BinaryField(max_length=16)
+
+    class Meta(Walled.Meta):
+        abstract = False
+        verbose_name = _("platform identifier")
+        verbose_name_plural = _("platform identifiers")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["profile", "kind", "space"], name="%(app_label)s_%(class)s_once"
+            )
+        ]
+        indexes = [models.Index(fields=["key"], name="members_platformkey_key")]
+
+    def __str__(self) -> str:
+        return f"{self.profile_id} {self.kind}"

@@ -17,6 +17,7 @@ from brands.services import generation_bump
 from brands.wall import scope
 from brands.wall.visibility import brand_set
 from members import locks
+from members.identity.open_persons import joined_otherwise
 from members.models import BrandOverlap, GroupMetric, GroupOverlap, Measure, OverlapCell
 from members.overlap.figures import Brands, Figure, World, largest, parts, shared
 from members.overlap.suppression import MOST_EXACT, choose
@@ -80,6 +81,9 @@ class State:
     # When that was; None where there are none for today's modes.
     shown_at: dt.datetime | None
     shown_least: int
+    # Persons whom a closed brand's row joins or parts, as open brands' links have them: what is to
+    # be added to the open world. None where that is not worked out since a change of mode.
+    otherwise: Mapping[Brands, int] | None
 
     @property
     def closed(self) -> Brands:
@@ -88,8 +92,10 @@ class State:
 
     @property
     def open_world(self) -> World:
-        """Return the world as it is without the brands in brand-max."""
-        return parts(self.world, frozenset(self.modes) - self.closed)
+        """Return the world as it is without the brands in brand-max, their links included."""
+        return _corrected(
+            parts(self.world, frozenset(self.modes) - self.closed), self.otherwise or {}
+        )
 
     def is_due(self, now: dt.datetime, k: int) -> bool:
         """Tell whether figures with brands in brand-max are to be made anew."""
@@ -104,6 +110,13 @@ class State:
             -sum(change for change in changes if change < 0),
         )
         return moved >= max(k, 1) and now - self.shown_at >= RENEWED_AFTER
+
+
+def _corrected(world: World, otherwise: Mapping[Brands, int]) -> dict[Brands, int]:
+    found = dict(world)
+    for brands, persons in otherwise.items():
+        found[brands] = found.get(brands, 0) + persons
+    return {brands: persons for brands, persons in found.items() if persons > 0}
 
 
 def _in(modes: Mapping[int, Mode], mode: Mode) -> Brands:
@@ -135,6 +148,7 @@ def read_state() -> State:
         units=tuple(map(frozenset, units.values())),
         shown_at=max((row.counted_at for row in shown), default=None),
         shown_least=min((row.persons for row in shown), default=0),
+        otherwise=joined_otherwise(closed),
     )
 
 
@@ -154,6 +168,8 @@ def overlaps_finish(*, tenant: Tenant, now: dt.datetime | None = None) -> bool:
     now = now or timezone.now()
     with tenant_transaction(tenant), scope.bulk(reason="overlaps"):
         state = read_state()
+    if state.otherwise is None:
+        return False
     closed, is_due = state.closed, state.is_due(now, tenant.k)
     chosen: Mapping[Figure, int] = {}
     if closed and is_due:
@@ -263,12 +279,18 @@ def _remember(world: World) -> None:
 def group_metrics_refresh(without: Iterable[int]) -> None:
     """Bring the persons by number of brands up to date, some brands left out."""
     without = frozenset(without)
+    otherwise = joined_otherwise(without)
+    if otherwise is None:
+        # Of the former modes nobody reads any: the change's own follow-up counts them anew.
+        return
+    cells = OverlapCell.objects.filter(persons__gt=0).values_list("brands", "persons")
+    world = parts(
+        {frozenset(brands): persons for brands, persons in cells},
+        frozenset(Brand.objects.values_list("pk", flat=True)) - without,
+    )
     found: dict[int, int] = defaultdict(int)
-    for brands, persons in OverlapCell.objects.filter(persons__gt=0).values_list(
-        "brands", "persons"
-    ):
-        if number := len(set(brands) - without):
-            found[number] += persons
+    for brands, persons in _corrected(world, otherwise).items():
+        found[len(brands)] += persons
     name = brand_set(without)
     GroupMetric.objects.exclude(brand_set=name, brands__in=found).delete()
     held = dict(GroupMetric.objects.values_list("brands", "persons"))

@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from brands.formatting import day, moment
+from brands.formatting import day, moment, money
 from brands.models import NoticeText
 from brands.wall import scope
 from brands.wall.visibility import Visible
@@ -37,6 +37,11 @@ from tenants.models import AuditEvent, Tenant
 
 # What every walled row says again of its membership.
 _COPIES = frozenset({"id", "brand", "profile", "person", "pk"})
+_MONEY = frozenset({"sales", "amount", "refunded"})
+# The system's own bookkeeping: in data.json, and no help to whoever reads the page.
+_NOT_ON_PAGE = frozenset({"own_person_id", "source_rank", "import_id", "as_of", "request_key"})
+# A row with more cells than these is written as a list, not as a line of a table.
+_WIDEST = 7
 _OF_MEMBER = ("members.profile", "members.contact", "members.maskedcontact")
 CONTACT_NAMES = {
     "name": "Name",
@@ -61,7 +66,7 @@ def make(
     viewer reads: when memberships were joined, and who looked.
     """
     with translation.override(tenant.locale), timezone.override(tenant.time_zone):
-        data = {
+        data: dict[str, Any] = {
             "group": tenant.name,
             "made_at": timezone.now().isoformat(timespec="seconds"),
             "received_at": request.received_at.isoformat(timespec="seconds"),
@@ -69,7 +74,15 @@ def make(
         }
         page = render_to_string(
             "members/rights_copy.html",
-            {"copy": data, "language": tenant.locale, "made_at": timezone.now()},
+            {
+                "copy": data,
+                "memberships": [
+                    {**one, "tables": [_readable(table) for table in one["tables"]]}
+                    for one in data["memberships"]
+                ],
+                "language": tenant.locale,
+                "made_at": timezone.now(),
+            },
         )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -102,6 +115,23 @@ def _membership(profile: Profile, visible: Visible, tenant: Tenant) -> dict[str,
         ).order_by("number")
     ]
     return found
+
+
+def _readable(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table as the page shows it: columns that say something, wide rows as lists."""
+    # Every walled row says again what its membership agreed to.
+    hidden = _NOT_ON_PAGE if table["name"] == Profile._meta.label else _NOT_ON_PAGE | {"notice"}
+    told = [
+        number
+        for number, name in enumerate(table["fields"])
+        if name not in hidden and any(row[number] for row in table["rows"])
+    ]
+    labels = [table["labels"][number] for number in told]
+    rows = [[row[number] for number in told] for row in table["rows"]]
+    if len(told) <= _WIDEST:
+        return {"title": table["title"], "labels": labels, "rows": rows}
+    lists = [[pair for pair in zip(labels, row, strict=True) if pair[1]] for row in rows]
+    return {"title": table["title"], "lists": lists}
 
 
 def _contact(profile: Profile) -> list[dict[str, str]]:
@@ -137,7 +167,7 @@ def _rule_words(rule: StratumThresholds) -> str:
         words = _("%(name)s: from %(orders)d orders and %(sales)s in sales") % {
             "name": name,
             "orders": orders,
-            "sales": f"{sales / 100:.2f}",
+            "sales": money(sales),
         }
         if days:
             words += " " + _("with the last order within %(days)d days") % {"days": days}
@@ -199,6 +229,8 @@ def _value(row: Any, field: Any) -> str:
         return ""
     if field.choices:
         return str(getattr(row, f"get_{field.name}_display")())
+    if field.name in _MONEY:
+        return money(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, dt.datetime):

@@ -24,7 +24,7 @@ from brands.wall.visibility import Kind
 from members import contacts, folders
 from members.exports import files as export_files
 from members.imports.pipeline import remove_upload
-from members.keys import group_keys
+from members.keys import group_keys, sealing_keys
 from members.models import ExportJob, GroupPersonRequest, ImportJob, PersonRequest
 from members.rights.erasure import Erased
 from tenants.models import Grant, Tenant
@@ -204,8 +204,29 @@ def keep_copy(data: str, schema_name: str, grant_id: int) -> str:
     path = folders.fresh_path("rights", schema_name, grant_id)
     place = folders.own_file(path, "rights", schema_name, grant_id)
     with export_files.create(place) as file:
-        file.write(contacts.seal_text(group_keys(), data))
+        file.write(contacts.seal_text(sealing_keys(), data))
     return path
+
+
+def reseal_copies(tenant: Tenant) -> int:
+    """Seal copies that wait with the key in use; return how many were under another.
+
+    The caller holds the group's keys (members.locks): nobody makes or fetches a copy meanwhile.
+    """
+    keys, done = group_keys(), 0
+    for model in (PersonRequest, GroupPersonRequest):
+        for path, grant_id in model.objects.exclude(path="").values_list("path", "grant_id"):
+            place = copy_file(path, tenant.schema_name, grant_id)
+            blob = place.read_bytes() if place.exists() else b""
+            if not blob or contacts.sealed_version(blob) == keys.version:
+                continue
+            fresh = place.with_suffix(".new")
+            fresh.unlink(missing_ok=True)
+            with export_files.create(fresh) as file:
+                file.write(contacts.seal_text(keys, contacts.open_text(keys, blob)))
+            fresh.replace(place)
+            done += 1
+    return done
 
 
 def take_copy(path: str, schema_name: str, grant_id: int) -> str:

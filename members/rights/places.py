@@ -80,6 +80,7 @@ PLACES: tuple[Place, ...] = (
     Place("members.OrderLine", How.RULED, lookup="order__profile_id__in"),
     Place("members.Order", How.RULED, hidden=("profile", "import_id")),
     Place("members.MaskedContact", How.DELETED, lookup=""),
+    Place("members.PlatformKey", How.DELETED, lookup="", why="keys say nothing to the person"),
     Place("members.Contact", How.DELETED, lookup="", why="exported opened, field by field"),
     Place("members.IdentityLink", How.RULED, lookup="", why="keys say nothing to the person"),
     Place("members.Identity", How.RULED, lookup="", why="goes with its last link"),

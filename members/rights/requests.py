@@ -13,8 +13,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from brands.wall.visibility import Visible
-from members import contacts
-from members.keys import KeysUnopened, group_keys
+from members import contacts, locks
+from members.keys import KeysUnopened, sealing_keys
 from members.models import (
     GroupPersonRequest,
     GroupPersonRequestStep,
@@ -82,7 +82,7 @@ def request_enter(
         "received_through": Request.Through(through),
         "due_at": rule_now().due(received_at),
         "checked": checked,
-        "sealed": contacts.seal(group_keys(), right) if right else None,
+        "sealed": contacts.seal(sealing_keys(), right) if right else None,
         "language": get_language() or "",
         "entered_by": acting_user,
         "entered_by_name": str(acting_user)[:120],
@@ -153,6 +153,8 @@ def copy_fetch(*, request: AnyRequest, acting_user: User, schema_name: str) -> b
     gone = _("The copy is gone: it is handed out once, and kept for days. Ask for a new one.")
     if not request.path or (request.deletes_at and request.deletes_at <= timezone.now()):
         raise RightsRefused(gone)
+    # Copies are sealed anew while nobody has one in hand.
+    locks.hold_keys(is_shared=True)
     try:
         with transaction.atomic():
             _step(request, RequestStep.What.FETCHED, acting_user)

@@ -30,7 +30,7 @@ from members.models.rights import Request, RequestStep
 from members.rights import certificates, copies, correction, files, restriction
 from members.rights.erasure import Act, Erased, erase
 from members.rights.errors import RightsRefused
-from members.rollups import brands_left_out, finish_pending
+from members.rollups import brands_left_out, finish_pending, is_unfinished
 from tenants.connection import connection
 from tenants.context import tenant_transaction
 from tenants.models import Grant, Tenant, User
@@ -56,10 +56,12 @@ def rights_run(*, tenant: Tenant, at_once: int = AT_ONCE) -> int:
         _keep_sets()
         _take_steps()
         _end_copies(tenant)
+        # By a run that was killed once its erasures were committed.
+        is_behind = is_unfinished()
     done = 0
     while lot := _erase_lot(tenant, at_once):
         done += lot
-    if done:
+    if done or is_behind:
         finish_pending(tenant=tenant)
     failed: dict[type[AnyRequest], set[int]] = {model: set() for model in MODELS}
     while _do_one(tenant, failed):

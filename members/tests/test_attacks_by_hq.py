@@ -11,13 +11,17 @@ from brands.changes.preview import count_change
 from brands.models import Brand, Notice
 from brands.modes import Mode
 from brands.wall import scope
+from members import retention
+from members.imports.sources import source_create
 from members.models import AnswerMetric, BrandStratumRule, Profile, StratumMetric
 from members.segment_services import segment_create
 from members.segments import Filter, segments_of, shown
 from members.services import answers_record, consent_record, consent_withdraw
 from members.tests.attacks import HEAD, NOBODYS, THEIRS, count_anew
 from members.tests.test_attacks import hand_in
+from tenants import audit_chain
 from tenants.context import tenant_transaction
+from tenants.models import AuditEvent
 
 
 def fifty(load, acme):
@@ -155,3 +159,61 @@ def test_a_preview_does_not_let_hq_ask_about_one_member_who_did_not_agree(
         ).result
     lines = [row for row in result["affected"] if "probe" in row["words"]]
     assert [(row["count"], row["after"]) for row in lines] == [(1, 0)]
+
+
+AUDIT = "/admin/tenants/auditevent/"
+
+
+def test_the_audit_tells_hq_no_name_and_no_count_of_a_closed_brand(
+    acme, cast, load, switch, visit, seeing
+):
+    switch("brand_max", "spa")
+    load("members", "member_no,name\n" + "".join(f"T{n},\n" for n in range(12)))
+    load("members", "member_no,name\nS1,\n", brand="spa")
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        Profile.objects.update(created_at=timezone.now() - dt.timedelta(days=90))
+        for code, name in (("spa", "Oncology clinic"), ("tea", "Teahouse desk")):
+            brand = Brand.objects.get(code=code)
+            source_create(brand=brand, name=name, acting_user=cast.sibling_manager)
+    with seeing(cast.group_admin):
+        retention.rule_set(purpose="inactive", days=30, acting_user=cast.group_admin)
+    retention.retention_count(tenant=acme)
+    with seeing(cast.second_admin):
+        retention.rule_approve(purpose="inactive", acting_user=cast.second_admin)
+    assert retention.retention_run(tenant=acme) == 13
+    client = visit(cast.group_admin)
+    events = AuditEvent.objects.filter(tenant=acme)
+    source = events.get(target_name="Oncology clinic")
+    run = events.get(action="retentionrule.run")
+
+    def pages() -> dict[str, str]:
+        found = {
+            name: client.get(path).content.decode()
+            for name, path in {
+                "list": AUDIT,
+                "event": f"{AUDIT}{source.pk}/change/",
+                "run": f"{AUDIT}{run.pk}/change/",
+                "search": f"{AUDIT}?q=Oncology",
+            }.items()
+        }
+        answer = client.get(f"{AUDIT}export/?part=1")
+        return {**found, "file": b"".join(answer.streaming_content).decode("utf-8-sig")}
+
+    closed = pages()
+    assert not [name for name, page in closed.items() if "Oncology clinic" in page]
+    assert all("Teahouse desk" in closed[name] for name in ("list", "file"))
+    assert "<ins>12</ins>" in closed["run"]
+    assert '""rows"": ["""", 12]' in closed["file"]
+    # That it happened, and what kind of act it was, is told; neither its row nor its file's name.
+    assert "import_source.create" in closed["event"]
+    assert "of a brand in brand-max: not told" in closed["list"]
+    assert "members-2.csv" not in closed["file"]
+    # Nothing is found by what is not told.
+    answer = client.get(f"{AUDIT}?target_name__startswith=Onco")
+    assert answer.status_code != 200
+    assert audit_chain.verify(acme.pk).is_whole
+    # The twin: an open brand's.
+    switch("", "spa")
+    opened = pages()
+    assert all("Oncology clinic" in page for name, page in opened.items() if name != "run")
+    assert "<ins>13</ins>" in opened["run"]

@@ -65,6 +65,10 @@ def test_days_are_read_in_several_ways(cell):
         "2026-11-21T10:05:09Z",
         "2026-11-21T10:05:09+00:00",
         "20261121 18:05:09",
+        "20261121180509",
+        "2026年11月21号18时5分9秒",
+        "2026/11/21 下午6:05:09",
+        "2026-11-21 6:05:09 PM",
     ],
 )
 def test_times_without_an_offset_are_on_the_group_s_clock(cell):
@@ -115,3 +119,22 @@ def test_a_reader_reads_each_text_once():
     reader = cells.Reader(lambda cell: seen.append(cell) or cell)
     assert [reader["a"], reader["a"], reader["b"]] == ["a", "a", "b"]
     assert seen == ["a", "b"]
+
+
+def test_what_spreadsheets_and_exports_add_to_a_cell_is_taken_off():
+    said = {
+        '="000123"': "000123",
+        "'000124": "000124",
+        "'=1+1": "=1+1",
+        "'t Hooft": "'t Hooft",
+        '="a"&"b"': '="a"&"b"',
+        **dict.fromkeys(("NULL", "\\N", "-", "无", " N/A ", "0000-00-00 00:00:00", "——"), ""),
+        "Null Island": "Null Island",
+        "无名": "无名",
+    }
+    assert {cell: cells.unwrapped(cell) for cell in said} == said
+    read = cells.Reader(cells.read_code(longest=20))
+    assert read['="000123"'] == "000123"
+    assert "sums" in read["合计："]
+    assert read["合计店"] == "合计店"
+    assert "empty" in read["NULL"]

@@ -163,6 +163,32 @@ def test_what_a_spreadsheet_spoilt_is_given_back(members, brings):
     assert "error" in rejected[1]["reason"]
 
 
+def test_files_as_tills_and_spreadsheets_write_them_are_read(importer, brings):
+    Store.objects.filter(code="tea-2").update(name="南京路店")
+    text = (
+        "会员号,手机号,性别,生日,注册门店,积分,,\n"
+        '="000123",13800138000.0,先生,0000-00-00,南京路店,"1,234",,\n'
+        '\'000124,="13800138001",小姐,1990年1月5号,TEA-1,NULL\n'
+        "000125,+86 138 0013 8002,-,1990/1/5 0:00,,无,,\n合计,3,,,,,,\n"
+    )
+    found, rejected = brings("members", text.encode("gb18030"))
+    assert (found, [row["line"] for row in rejected]) == ((3, 0, 0, 1), ["5"])
+    rows = Profile.objects.order_by("member_no").values_list(
+        "member_no", "gender", "store__code", "points"
+    )
+    assert list(rows) == [
+        ("000123", "m", "tea-2", 1234),
+        ("000124", "f", "tea-1", None),
+        ("000125", "", None, None),
+    ]
+    sealed = [unseal(group_keys(), row) for row in Contact.objects.order_by("profile__member_no")]
+    assert sealed == [
+        {"phone": "+8613800138000"},
+        {"phone": "+8613800138001", "birthday": "1990-01-05"},
+        {"phone": "+8613800138002", "birthday": "1990-01-05"},
+    ]
+
+
 # Heading → field, as systems name their columns.
 HEADINGS = {
     "members": {

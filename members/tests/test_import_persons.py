@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from brands.models import Notice
+from brands.models import Brand, Notice
 from members.models import (
     Consent,
     Contact,
@@ -114,3 +114,30 @@ def test_an_identity_that_a_file_makes_hot_links_nobody_of_that_brand(importer, 
     assert Person.objects.count() == HOT + 2
     siblings = Profile.objects.exclude(brand__code="tea")
     assert len(set(siblings.values_list("person_id", flat=True))) == 1
+
+
+def test_whom_a_row_parts_from_a_no_has_the_notice_of_their_own_answer_and_no_wider_one(
+    importer,
+):
+    """What was closed or open by the answer of whom a profile was joined to is worked out anew."""
+    narrow = Notice.objects.create(version="2", title="Tea's alone", purposes="Service")
+    narrow.recipients.set([Brand.objects.get(code="tea")])
+    wide = Notice.objects.get(version="1")
+    head = "member_no,phone,consent,consented_on\n"
+    importer.members(f"{head}T1,13800138000,2,2026-01-05\nT2,13800138002,1,2026-01-05\n")
+    importer.members(f"{head}B1,13800138000,1,2026-01-05\n", brand="bakery")
+    importer.members(f"{head}B1,13800138000,withdrawn,2026-02-05\n", brand="bakery")
+    importer.members(f"{head}B2,13800138002,withdrawn,2026-02-05\n", brand="bakery")
+
+    def notices() -> dict[str, int | None]:
+        return dict(Profile.objects.values_list("member_no", "notice_id"))
+
+    assert notices() == dict.fromkeys(("T1", "T2", "B1", "B2"))
+    # Rows that answer nothing, and join nobody any more.
+    importer.members("member_no,phone\nT1,13800138008\nT2,13800138009\n")
+    assert notices() == {"T1": narrow.pk, "T2": wide.pk, "B1": None, "B2": None}
+    copies = Contact.objects.values_list("profile__member_no", "notice_id")
+    assert dict(copies) == notices()
+    # And joined again they are closed again, also by a sibling's file.
+    importer.members("member_no,phone\nB1,13800138008\n", brand="bakery")
+    assert notices() == {"T1": None, "T2": wide.pk, "B1": None, "B2": None}

@@ -86,6 +86,27 @@ def test_an_empty_cell_blanks_or_leaves_what_is_stored(importer, state):
     assert (state()["M1"][:2], state()["M1"][4]) == (("", None), {})
 
 
+def test_contact_data_wins_by_the_same_rules(importer, state, sources):
+    high, low = sources[1], sources[0]
+    brought(importer, row("张伟", "13800138001", "male", "tea-1", day="2026-03-01"), source=high)
+    by = {"wins": PRIORITY}
+
+    def contact(text, **options):
+        job = importer.run(importer.create("contacts", text, **options))
+        return job.rows_updated, state()["M1"][-1]
+
+    assert contact("member_no,phone,updated_at\nM1,13900139001,2026-02-01\n")[1] == {
+        "name": "张伟",
+        "phone": "+8613800138001",
+    }
+    text = "member_no,phone,email\nM1,13900139001,a@b.cn\n"
+    found = {"name": "张伟", "phone": "+8613800138001", "email": "a@b.cn"}
+    assert contact(text, source=low, rules=by) == (1, found)
+    assert contact(text, source=low, rules=by) == (0, found)
+    assert contact("member_no,phone\nM1,\n", rules={"keeps_filled": True}) == (0, found)
+    assert contact("member_no,phone\nM1,13900139002\n")[1]["phone"] == "+8613900139002"
+
+
 def test_a_source_of_lower_rank_only_fills_what_is_empty(importer, state, sources):
     low, high = sources
     brought(importer, row("张伟", "", "male", ""), wins=PRIORITY, source=high)

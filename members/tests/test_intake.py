@@ -20,10 +20,11 @@ from hypothesis import strategies as st
 from brands.models import Brand, ChannelAccount
 from brands.wall import scope
 from members import contacts
+from members.imports.services import import_create, import_run
 from members.intake.applying import intake_apply, lines_apply
 from members.intake.lines import read
 from members.keys import group_keys
-from members.models import Event, IntakeBatch, IntakePart, Profile
+from members.models import Event, IntakeBatch, IntakePart, PoolMetric, Profile
 from members.rollups import finish_pending
 from members.tests.pools import fill, phone_of
 from members.tests.tokens import program
@@ -190,7 +191,7 @@ def test_the_database_takes_parts_of_own_brands_alone(acme, tea, cast, seeing):
             IntakePart.objects.bulk_create([IntakePart(batch=batch, brand=theirs, sealed=b"")])
 
 
-def test_who_is_not_known_becomes_a_fan_where_that_is_asked_for(acme, tea, apply):
+def test_who_is_not_known_becomes_a_fan_where_that_is_asked_for(acme, tea, apply, tmp_path):
     unknown = {"kind": "unionid", "value": "union-1"}
     lines = [
         event("follow", 1, identity=unknown, account=APP, create=True, scene="poster"),
@@ -209,6 +210,17 @@ def test_who_is_not_known_becomes_a_fan_where_that_is_asked_for(acme, tea, apply
         fan = Profile.objects.get(is_member=False)
         assert (fan.events.count(), fan.touchpoints.get().scene) == (2, "poster")
         assert Event.objects.get(event_id="e4").profile.member_no == "TEA-2"
+        # The fan registers: two memberships of one person, of which one counts as a member's.
+        before = PoolMetric.objects.get(brand=fan.brand, store=None)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        path = tmp_path / "members.csv"
+        path.write_text("member_no,unionid\nNEW-1,union-1\n")
+        job = import_create(brand=fan.brand, kind="members", path=path, file_name="m.csv")
+        assert import_run(tenant=acme, job_id=job.pk).rows_created == 1
+        assert Profile.objects.get(member_no="NEW-1").person_id == fan.person_id
+        after = PoolMetric.objects.get(brand=fan.brand, store=None)
+        assert after.members - before.members == 1
+        assert after.persons == before.persons
 
 
 def order(number: str, version: int, *lines: tuple[int, int], **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from brands.modes import Mode
 from brands.services import mode_change
 from brands.wall import scope
 from members.imports.services import import_create, import_run
-from members.models import Profile
+from members.models import Order, Profile
 from members.tests.pools import fill, phone_of
 from tenants.context import tenant_transaction
 
@@ -179,7 +179,10 @@ def test_an_empty_list_says_what_to_do(acme, cast, visit):
     assert "They appear when your brand imports them" in text
 
 
-def test_a_brand_manager_opens_a_member_with_masks_and_orders(pools, cast, visit):
+def test_a_brand_manager_opens_a_member_with_masks_and_orders(acme, pools, cast, visit):
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        last = Order.objects.filter(profile=pools["tea"][0]).order_by("-ordered_at").first()
+        Order.objects.filter(pk=last.pk).update(refunded=4_00)
     response = visit(cast.brand_manager).get(f"/members/{pools['tea'][0]}/")
     text = response.content.decode()
     assert response.status_code == 200
@@ -188,6 +191,8 @@ def test_a_brand_manager_opens_a_member_with_masks_and_orders(pools, cast, visit
     assert "138****0001" in text
     assert "Product 2" in text
     assert "¥25.00" in text
+    assert "refunded ¥4.00" in text
+    assert "¥21.00" in text
     assert "own people see all of it" in text
     assert "BAKERY" not in text
 

@@ -5,12 +5,15 @@ import re
 import pytest
 from django.urls import reverse
 
+from brands.selectors import visible_for_grant
 from brands.wall import scope
+from brands.wall.meeting import meet
 from members.figures import compare
 from members.identity.suggestions import suggestions_refresh
 from members.identity.whole import resolve_group
-from members.models import OpenPerson, Profile
+from members.models import GroupMetric, GroupOverlap, OpenPerson, Profile
 from members.rollups import group_finish
+from members.selectors import siblings_of
 from tenants.context import tenant_transaction
 
 HEAD = "member_no,name,phone,email,unionid,birthday,store_code\n"
@@ -32,8 +35,8 @@ SECRETS = re.compile(
 
 
 @pytest.fixture
-def pages(acme, visit, cast):
-    """Return a function that reads every page on which HQ is shown who is one person."""
+def pages(acme, visit, cast, seeing):
+    """Return a function that reads every page, and figure, that shows HQ who is one person."""
 
     def read() -> dict[str, bytes]:
         suggestions_refresh(tenant=acme)
@@ -44,9 +47,28 @@ def pages(acme, visit, cast):
             paths[number] = reverse("members:person", args=[pk])
             paths[f"{number} member"] = reverse("members:detail", args=[pk])
         client = visit(cast.group_admin)
-        return {name: SECRETS.sub(b"", client.get(path).content) for name, path in paths.items()}
+        found = {name: SECRETS.sub(b"", client.get(path).content) for name, path in paths.items()}
+        with seeing(cast.group_admin):
+            figures = [
+                sorted(GroupMetric.objects.values_list("brands", "persons")),
+                sorted(GroupOverlap.objects.values_list("measure", "brands", "persons")),
+            ]
+        return {**found, "figures": repr(figures).encode()}
 
     return read
+
+
+def seen_in_a_look(acme, cast, number: str) -> list[str]:
+    """Return whom the member's page names beside it, to HQ that looks as a manager of both."""
+    with tenant_transaction(acme):
+        role, hq = (
+            visible_for_grant(user.acting_grant, k=acme.k)
+            for user in (cast.unit_manager, cast.group_admin)
+        )
+        met = meet(role, hq)
+        with scope.open(met):
+            profile = Profile.objects.get(member_no=number)
+            return [one.member_no for one in siblings_of(profile, met)]
 
 
 def checked(acme) -> None:
@@ -64,12 +86,15 @@ def test_no_row_of_a_closed_brand_moves_what_hq_is_shown_of_persons(
     assert b"T1</" in before["persons"]
     assert b"T3</" in before["conflicts"]
     assert b"O4" in before["T4"]
+    # T1, T2, T3, O2 and O3 in one brand each, T4 and O4 in two.
+    assert b"[(1, 5), (2, 1)]" in before["figures"]
     load("members", HEAD + SPA, brand="spa")
     assert pages() == before
     with tenant_transaction(acme), scope.bulk(reason="test"):
         persons = Profile.objects.filter(member_no__in=["T1", "T2", "O2", "S1", "S2"])
         assert persons.values("person_id").distinct().count() == 1
         assert OpenPerson.objects.exists()
+    assert seen_in_a_look(acme, cast, "T1") == []
     # Nor where everybody is looked at anew, nor by what is worked out after a change of mode.
     resolve_group(tenant=acme)
     assert pages() == before
@@ -82,6 +107,7 @@ def test_no_row_of_a_closed_brand_moves_what_hq_is_shown_of_persons(
     assert b"S1" in opened["T1"]
     assert b"O2" in opened["T1"]
     assert b"O4" not in opened["T4"]
+    assert seen_in_a_look(acme, cast, "T1") == ["O2"]
     switch("brand_max", "spa")
     # Until a worker has looked each member is alone.
     assert b"O4" not in pages()["T4"]

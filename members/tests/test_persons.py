@@ -26,6 +26,7 @@ from members.models import (
 )
 from members.rollups import finish_pending
 from members.services import consent_record
+from members.tests.tokens import program
 from tenants.models import AuditEvent
 
 MEMBERS = "member_no,name,phone,email,unionid,birthday,store_code\n"
@@ -210,6 +211,47 @@ def test_a_unionid_counts_inside_one_open_platform_account(acme, load, within):
     load("members", "member_no,openid,account\nT2,,wx1\n")
     with within():
         assert not IdentityLink.objects.filter(profile__member_no="T2").exists()
+
+
+def test_a_member_is_found_by_what_a_platform_gave_them_where_contact_data_is_seen(
+    acme, load, within, visit, cast
+):
+    with within():
+        for code, kind, number in (
+            ("tea", "official_account", "wx1"),
+            ("tea", "official_account", "wx2"),
+            ("tea", "wecom", "ww1"),
+            ("bakery", "official_account", "wx3"),
+        ):
+            brand = Brand.objects.get(code=code)
+            ChannelAccount.objects.create(brand=brand, kind=kind, name=number, external_id=number)
+    head = "member_no,openid,external_userid,account\n"
+    load("members", head + "T1,oAbcdefgh,,wx1\nT2,oAbcdefgh,,wx2\nT3,oOthers,,wx1\nT4,,wmAbc,ww1\n")
+    load("members", head + "B1,oAbcdefgh,,\n", brand="bakery")
+
+    def found(who: str, text: str) -> set[str]:
+        page = visit(getattr(cast, who)).get("/members/", {"q": text})
+        return {row.member_no for row, *_rest in page.context["rows"]}
+
+    # Exactly, and of every account of the brand's.
+    assert found("brand_manager", " oAbcdefgh") == {"T1", "T2"}
+    assert found("brand_manager", "oabcdefgh") == found("brand_manager", "oAbcdefg") == set()
+    assert found("brand_manager", "wmAbc") == {"T4"}
+    assert found("sibling_manager", "oAbcdefgh") == {"B1"}
+    assert found("unit_manager", "oAbcdefgh") == {"T1", "T2", "B1"}
+    # Whoever is shown no contact data finds nobody by it; nor does HQ without a consent.
+    for who in ("provider_operator", "group_admin", "analyst"):
+        assert found(who, "oAbcdefgh") == set(), who
+    with within():
+        # Who is restricted is found by those who answer the person, and marked.
+        Profile.objects.filter(member_no="T1").update(is_restricted=True)
+    assert found("brand_manager", "oAbcdefgh") == {"T1", "T2"}
+    page = visit(cast.brand_manager).get("/members/?q=oAbcdefgh").content.decode()
+    assert page.count(">restricted<") == 1
+    listed = program(cast.brand_manager.acting_grant).get("/api/v1/members/").json()["members"]
+    assert [one["member_no"] for one in listed if one["is_restricted"]] == ["T1"]
+    load("members", head + "T2,,,wx2\n")
+    assert found("brand_manager", "oAbcdefgh") == {"T1"}
 
 
 @pytest.fixture

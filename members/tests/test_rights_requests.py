@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from brands.wall import scope
 from members import contacts, segments
+from members.figures import compare
 from members.keys import group_keys
 from members.models import (
     ConsentEvidence,
@@ -29,6 +30,7 @@ from members.models import (
 )
 from members.rights.places import PLACES, How
 from members.rights.work import rights_run
+from members.rollups import finish_pending, is_unfinished
 from members.services import consent_withdraw, objection_record
 from tenants.context import tenant_transaction
 from tenants.models import AuditEvent
@@ -208,6 +210,10 @@ def test_a_copy_holds_everything_and_is_handed_out_once_to_who_asked(world, visi
     assert {"members.Consent", "members.Order", "members.OrderLine", "members.Profile"} <= tables
     assert "Ann Lee" in text
     assert "O1" in text
+    # The page is for people: amounts as money, and none of the system's own bookkeeping.
+    assert "¥" in text
+    assert "source rank" in json.dumps(data)
+    assert "source rank" not in text
     assert "B1" not in text + json.dumps(data)
     assert membership["notices"][0]["version"] == "1"
     assert not kept.exists()
@@ -293,3 +299,30 @@ def test_a_certificate_holds_until_a_letter_of_it_is_changed(world, visit, cast,
     with pytest.raises(CommandError, match="changed"):
         call_command("verify_certificate", str(file))
     assert not any(text in json.dumps(content) for text in ("Ann", "T1", "1380000"))
+
+
+@pytest.mark.parametrize("step", ["rights.work.finish_pending", "rollups.overlaps_finish"])
+def test_what_a_killed_erasure_left_behind_is_finished_by_the_next_sweep(
+    acme, world, monkeypatch, step
+):
+    """Between the commit of the erasure and its figures, and between those of two figures."""
+    finish_pending(tenant=acme)
+    assert set(compare(tenant=acme).values()) == {0}
+    world.ask("brand_manager", world.profile("tea"), "erasure")
+
+    def killed(**_fields: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"members.{step}", killed)
+        with pytest.raises(SystemExit):
+            rights_run(tenant=acme)
+    with world.bulk():
+        assert PersonRequest.objects.get().state == "done"
+        assert not Profile.objects.filter(brand__code="tea").exists()
+        assert is_unfinished()
+    # Nothing is asked for any more, and still the figures are brought up to date.
+    assert rights_run(tenant=acme) == 0
+    assert set(compare(tenant=acme).values()) == {0}
+    with world.bulk():
+        assert not is_unfinished()

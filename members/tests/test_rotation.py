@@ -14,13 +14,22 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import models
+from django.db import connection, models, transaction
 
+from brands.models import Brand
 from brands.wall import scope
 from members import contacts, key_checks, rotation
+from members.consents.entries import answer_enter
+from members.exports.services import export_create
 from members.identity.keyed import Keyed
+from members.imports.ahead import PreparedChunk
+from members.imports.files import Chunk
+from members.imports.members import MemberChunks
+from members.intake.inbox import batch_take
 from members.keys import KeysUnopened, group_keys, seed_group
 from members.models import Contact, ExportJob, GroupKey, Identity, ImportJob, Profile
+from members.rights.requests import copy_fetch, request_enter
+from members.rights.work import rights_run
 from members.tests.pools import fill
 from tenants import audit_chain
 from tenants.context import tenant_transaction
@@ -39,6 +48,7 @@ _NOT_SEALED = {
     "members.Contact.unionid_key": "key of an identifier",
     "members.GroupKey.wrapped": "wrapped by the master key",
     "members.Identity.key": "key of an identifier",
+    "members.PlatformKey.key": "key of an identifier",
     "members.IntakeBatch.digest": "SHA-256 of a batch",
     "members.ErasedIdentifier.digest": "HMAC under a key of its own",
     "members.ConsentEvidence.subject": "digest of a certificate's number",
@@ -164,7 +174,7 @@ def test_a_damaged_row_is_kept_with_the_key_that_sealed_it(acme, settings, keys_
         rotation.rotation_ask(acting_user=None)
     done = rotation.rotation_run(tenant=acme)
     assert (done.state, done.unopened, done.retired, done.rows) == ("done", 1, 0, 2)
-    assert "1 rows could not be opened" in done.error
+    assert "Some rows could not be opened" in done.error
     assert keys_of()[:2] == [("data", 1), ("data", 2)]
     with tenant_transaction(acme), scope.bulk(reason="test"):
         assert bytes(Contact.objects.get(pk=row.pk).sealed) == damaged
@@ -352,3 +362,102 @@ def test_a_master_key_in_vault_wraps_opens_and_is_rotated(acme, settings, vault,
     settings.VAULT_TOKEN = "s.other"
     with pytest.raises(ImproperlyConfigured, match="403"):
         call_command("rotate_master_key", stdout=StringIO())
+
+
+def _held(name: str) -> set[str]:
+    """Return how this transaction holds one of the group's locks."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT l.mode FROM pg_locks l, hashtextextended(%s, 0) AS h WHERE l.granted "
+            "AND l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objsubid = 1 "
+            "AND (l.classid::bigint << 32 | l.objid::bigint) = h",
+            [f"sluice:acme:{name}"],
+        )
+        return {mode for (mode,) in cursor.fetchall()}
+
+
+def test_no_row_is_sealed_with_a_key_that_was_changed_meanwhile(
+    acme, settings, monkeypatch, keys_of
+):
+    """What was prepared before a change is prepared anew once the writer holds the answers."""
+    settings.KEY_GRACE_SECONDS = 0
+    fill(acme, "tea", members=1)
+    rows = Chunk(lines=[2, 3], rows=[["T1", "Ann"], ["TEA-1", "Bo"]])
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        job = ImportJob(brand=Brand.objects.get(code="tea"), mapping={})
+        writer = MemberChunks(acme, job, {"member_no": 0, "name": 1})
+        chunk = PreparedChunk(rows.lines, rows.rows, prepared=writer.prepare(rows))
+        rotation.rotation_ask(acting_user=None)
+    made, add = [], rotation.key_add
+
+    def adding(**fields):
+        made.append((_held("keys"), _held("answers")))
+        return add(**fields)
+
+    monkeypatch.setattr(rotation, "key_add", adding)
+    assert rotation.rotation_run(tenant=acme).state == "done"
+    assert all("ExclusiveLock" in held for (pair,) in [made] for held in pair)
+    assert keys_of()[0] == ("data", 2)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert writer.write(chunk)[0].created == 1
+    assert (_versions(acme), sorted(_names(acme))) == ({2}, ["Ann", "Bo"])
+
+
+def test_who_seals_for_a_page_or_a_program_holds_a_change_of_keys_off(acme, seeing, cast):
+    fill(acme, "tea", members=1)
+    user = cast.brand_manager
+
+    def hand_in(what: str, opened) -> object:
+        said = {"visible": opened.visible, "acting_user": user}
+        if what == "export":
+            return export_create(filters={"q": "Ann"}, **said)
+        if what == "batch":
+            return batch_take(
+                actions=["members:write"],
+                grant_id=user.acting_grant.pk,
+                key="one",
+                body=b'{"type": "member", "member_no": "T1"}',
+                tells_worker=False,
+                **said,
+            )
+        if what == "answer":
+            phone = ("phone", "13800000001")
+            return answer_enter(what="no", identity=phone, tells_worker=False, **said)
+        member = Profile.objects.get(member_no="TEA-1")
+        right = {"name": "Cy"}
+        return request_enter(
+            profile=member, what="correction", through="store", right=right, **said
+        )
+
+    for what in ("export", "batch", "answer", "request"):
+        with seeing(user) as opened:
+            before = transaction.savepoint()
+            assert _held("keys") == set()
+            hand_in(what, opened)
+            assert _held("keys") == {"ShareLock"}, what
+            transaction.savepoint_rollback(before)
+
+
+def test_a_copy_that_waits_is_sealed_anew(acme, settings, seeing, cast, keys_of):
+    settings.KEY_GRACE_SECONDS = 0
+    fill(acme, "tea", members=1)
+    user = cast.brand_manager
+    with seeing(user) as opened:
+        member = Profile.objects.get(member_no="TEA-1")
+        request = request_enter(
+            visible=opened.visible,
+            profile=member,
+            what="export",
+            through="store",
+            checked="document",
+            acting_user=user,
+        )
+    rights_run(tenant=acme)
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        rotation.rotation_ask(acting_user=None)
+    assert rotation.rotation_run(tenant=acme).state == "done"
+    assert keys_of()[0] == ("data", 2)
+    with seeing(user):
+        request.refresh_from_db()
+        data = copy_fetch(request=request, acting_user=user, schema_name="acme")
+        assert data.startswith(b"PK")

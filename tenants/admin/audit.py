@@ -19,10 +19,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateFilter
 from unfold.paginator import InfinitePaginator
+from unfold.views import ChangeList as UnfoldList
 
 from tenants import audit, audit_checks, audit_words, tasks
 from tenants.admin_base import ReadOnlyAdmin
 from tenants.audit_chain import FAULTS
+from tenants.audit_telling import reader_of
 from tenants.models import AuditEvent
 from tenants.requests import AdminRequest
 from tenants.sites import group_site, platform_site
@@ -37,13 +39,25 @@ class KindFilter(admin.AllValuesFieldListFilter):
             yield {**choice, "display": audit_words.kind(str(choice["display"]))}
 
 
+class ToldList(UnfoldList):
+    """List events as their reader may know them."""
+
+    result_list: Any
+
+    def get_results(self, request: AdminRequest) -> None:
+        """Read the page's events to the reader."""
+        super().get_results(request)
+        reader = reader_of(request)
+        self.result_list = [reader.read(event) for event in self.result_list]
+
+
 @admin.register(AuditEvent, site=platform_site)
 @admin.register(AuditEvent, site=group_site)
 class AuditEventAdmin(ReadOnlyAdmin):
     """Show who did what, as which role; a group sees its own events only."""
 
     list_before_template = "tenants/_audit_chain.html"
-    list_display = ["at", "who", "role", "act", "kind", "target_name", "change_list"]
+    list_display = ["at", "who", "role", "act", "kind", "what", "change_list"]
     list_display_links = ["at"]
     # The audit only grows: no page counts it.
     paginator = InfinitePaginator
@@ -61,7 +75,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "action",
         "kind",
         "target_id",
-        "target_name",
+        "what",
         "change_list",
     ]
 
@@ -71,6 +85,29 @@ class AuditEventAdmin(ReadOnlyAdmin):
         if request.tenant is not None:
             return events.filter(tenant=request.tenant)
         return events.filter(Q(tenant=None) | Q(target_type__startswith="tenants."))
+
+    def get_changelist(self, request: AdminRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that tells its events as the reader may know them."""
+        return ToldList
+
+    def get_object(
+        self, request: AdminRequest, object_id: str, from_field: str | None = None
+    ) -> AuditEvent | None:
+        """Return an event as the reader may know it."""
+        event = super().get_object(request, object_id, from_field)
+        return reader_of(request).read(event) if event is not None else None
+
+    def get_search_results(
+        self, request: AdminRequest, queryset: QuerySet[AuditEvent], search_term: str
+    ) -> tuple[QuerySet[AuditEvent], bool]:
+        """Look for a term in what the reader is told alone."""
+        if search_term:
+            queryset = reader_of(request).open_to(queryset)
+        return super().get_search_results(request, queryset, search_term)
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Allow the filters that are offered: any other would find by what is not told."""
+        return lookup.startswith(("at_", "target_type"))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the check of the chain and its file."""
@@ -126,7 +163,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
             acting_user=request.user, action="audit.export", changes={"part": [None, int(part)]}
         )
         return FileResponse(
-            audit_checks.file_of(request.tenant, int(part)),
+            audit_checks.file_of(request.tenant, int(part), reader_of(request)),
             as_attachment=True,
             filename=f"audit-{name}-{part}.csv",
         )
@@ -145,6 +182,11 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def kind(self, event: AuditEvent) -> str:
         """Name the kind of row it was about."""
         return event.kind
+
+    @admin.display(description=_("what"))
+    def what(self, event: AuditEvent) -> str:
+        """Name what it was done to; not sorted by, as it may not be told."""
+        return event.target_name
 
     @admin.display(description=_("changes"))
     def change_list(self, event: AuditEvent) -> SafeString:

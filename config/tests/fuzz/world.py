@@ -31,6 +31,7 @@ OF_MEMBER = {
     "members_profile": "id",
     "members_contact": "profile_id",
     "members_maskedcontact": "profile_id",
+    "members_platformkey": "profile_id",
     "members_consent": "profile_id",
     "members_objection": "profile_id",
     "members_touchpoint": "profile_id",
