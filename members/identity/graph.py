@@ -88,11 +88,18 @@ def warm_sql(is_any_hot: bool) -> str:
 
 
 def stage_edges(
-    cursor: CursorWrapper, rules: Rules, *, candidates: str, nodes: str, is_any_hot: bool
+    cursor: CursorWrapper,
+    rules: Rules,
+    *,
+    candidates: str,
+    nodes: str,
+    is_any_hot: bool,
+    read_already: str = "",
 ) -> int:
     """Stage the edges of the group: the links of candidate identities that join; return how many.
 
-    CANDIDATES and NODES name what has identity_id, and profile_id and brand_id.
+    CANDIDATES and NODES name what has identity_id, and profile_id and brand_id. READ_ALREADY is a
+    query of further links, identity_id and profile_id, of the kinds in its parameter.
     """
     stage(cursor, "edge", _COLUMNS)
     cursor.execute(
@@ -107,6 +114,13 @@ def stage_edges(
         [linking_kinds(rules)],
     )
     count = cursor.rowcount
+    if read_already:
+        cursor.execute(
+            "INSERT INTO edge SELECT identity_id, 0, profile_id, profile_id "  # noqa: S608
+            f"FROM ({read_already}) AS l",
+            [linking_kinds(rules)],
+        )
+        count += cursor.rowcount
     # Whom somebody said to be one person; numbered below nought, where no identity is.
     cursor.execute(
         f"""

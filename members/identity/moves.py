@@ -102,46 +102,43 @@ def _journal(cursor: CursorWrapper, rules: Rules, *, by_name: str, is_any_parted
         JOIN node n USING (label) JOIN edge e USING (profile_id)
         """,
     )
-    # Identities that join there, the surest first.
-    trust = ", ".join(f"('{rule.kind}', {int(rule.trust)})" for rule in rules.values())
+    # Identities that join there.
+    trust = " ".join(f"WHEN '{rule.kind}' THEN {int(rule.trust)}" for rule in rules.values())
     stage_query(
         cursor,
         "joint",
         f"""
-        SELECT s.identity_id, s.label, i.kind, row_number() OVER (
-            ORDER BY t.trust NULLS FIRST, i.kind COLLATE "C", i.key, s.identity_id
-        ) AS place
+        SELECT s.identity_id, s.label, i.kind, i.key, CASE i.kind {trust} ELSE 0 END AS trust
         FROM (
             SELECT identity_id, label FROM side
             GROUP BY identity_id, label HAVING min(person_id) < max(person_id)
         ) AS s
         LEFT JOIN members_identity i ON i.id = s.identity_id
-        LEFT JOIN (VALUES {trust}) AS t(kind, trust) ON t.kind = i.kind
         """,  # noqa: S608 - words and numbers of the code
     )
     stage_query(
         cursor,
         "joining",
         """
-        SELECT DISTINCT ON (w.from_person_id, w.label) w.from_person_id, w.label, j.identity_id,
+        SELECT DISTINCT ON (j.from_person_id, j.label) j.from_person_id, j.label, j.identity_id,
             j.kind, n.brand_id AS one_brand, o.brand_id AS other_brand
         FROM (
-            SELECT m.from_person_id, m.label, min(j.place) AS place
+            SELECT DISTINCT ON (m.from_person_id, m.label) m.from_person_id, m.label,
+                j.identity_id, j.kind
             FROM (SELECT DISTINCT from_person_id, label FROM moved) AS m
             JOIN side n ON n.label = m.label AND n.person_id = m.from_person_id
             JOIN joint j ON j.identity_id = n.identity_id AND j.label = n.label
-            GROUP BY 1, 2
-        ) AS w
-        JOIN joint j USING (place)
-        JOIN side n ON n.identity_id = j.identity_id AND n.label = w.label
-            AND n.person_id = w.from_person_id
+            ORDER BY m.from_person_id, m.label, j.trust, j.kind COLLATE "C", j.key, j.identity_id
+        ) AS j
+        JOIN side n ON n.identity_id = j.identity_id AND n.label = j.label
+            AND n.person_id = j.from_person_id
         JOIN (
             -- As many rows as brands, however many persons an identity joins there.
             SELECT identity_id, label, brand_id, min(person_id) AS low, max(person_id) AS high
             FROM side GROUP BY identity_id, label, brand_id
-        ) AS o ON o.identity_id = j.identity_id AND o.label = w.label
+        ) AS o ON o.identity_id = j.identity_id AND o.label = j.label
             AND (o.low <> n.person_id OR o.high <> n.person_id)
-        ORDER BY w.from_person_id, w.label, o.brand_id <> n.brand_id, o.brand_id, n.brand_id
+        ORDER BY j.from_person_id, j.label, o.brand_id <> n.brand_id, o.brand_id, n.brand_id
         """,
     )
     decided = "LEFT JOIN part w ON w.profile_id = m.profile_id" if is_any_parted else ""

@@ -67,7 +67,13 @@ def resolve(*, by_name: str = "") -> Resolved:
         is_any_decided = graph.has_decisions(cursor)
         was_parted = graph.has_parted(cursor)
         persons = _find_affected(cursor, is_hot_touched=is_hot_touched, was_parted=was_parted)
-        edges = _find_edges(cursor, rules, is_any_hot=is_any_hot, is_any_decided=is_any_decided)
+        edges = _find_edges(
+            cursor,
+            rules,
+            is_hot_touched=is_hot_touched,
+            is_any_hot=is_any_hot,
+            is_any_decided=is_any_decided,
+        )
         parted = 0
         if edges:
             graph.label_components(cursor)
@@ -93,8 +99,10 @@ def resolve(*, by_name: str = "") -> Resolved:
                 is_any_parted=bool(parted),
             )
         cursor.execute(
-            "DELETE FROM members_identity i USING touched_count t "
-            "WHERE i.id = t.identity_id AND t.holders = 0"
+            "DELETE FROM members_identity i USING ("
+            "SELECT identity_id FROM touched_identity EXCEPT SELECT identity_id FROM touched_link"
+            ") AS t WHERE i.id = t.identity_id AND NOT EXISTS ("
+            "SELECT FROM members_identitylink l WHERE l.identity_id = i.id)"
         )
     return Resolved(persons, moved)
 
@@ -121,30 +129,38 @@ def _update_hot(cursor: CursorWrapper, rules: Rules) -> tuple[bool, bool]:
     It is set where an identity is hot in some brand; `hot_brand` says in which. Returns whether
     anything touched was or is hot, noted in hot_touched, and whether anything in the group is.
     """
-    limits = [rule.most_profiles for rule in rules.values()]
+    cursor.execute("SELECT EXISTS (SELECT FROM touched_profile)")
+    has_stored = cursor.fetchone()[0]
+    # Of arriving profiles only identities are touched that have several.
+    holders = "count(*) OVER (PARTITION BY l.identity_id)" if has_stored else "2"
+    # Every link of what is touched, read once; of what is hot already there may be far too many.
     stage_query(
         cursor,
-        "touched_count",
-        """
-        SELECT t.identity_id, (
-            SELECT count(*) FROM (
-                SELECT 1 FROM members_identitylink l
-                WHERE l.identity_id = t.identity_id LIMIT %s + 1
-            ) AS capped
-        ) AS holders
-        FROM (SELECT DISTINCT identity_id FROM touched_identity) AS t
-        """,
-        [max(limits)],
+        "touched_link",
+        f"""
+        SELECT identity_id, kind, profile_id, person_id, arriving_id FROM (
+            SELECT l.identity_id, i.kind, l.profile_id, p.person_id, a.profile_id AS arriving_id,
+                {holders} AS holders
+            FROM (SELECT DISTINCT identity_id FROM touched_identity) AS t
+            JOIN members_identity i ON i.id = t.identity_id AND NOT i.is_hot
+            JOIN members_identitylink l ON l.identity_id = t.identity_id
+            LEFT JOIN members_profile p ON p.id = l.profile_id
+            LEFT JOIN arriving_profile a ON a.profile_id = l.profile_id
+        ) AS held WHERE holders > 1
+        """,  # noqa: S608 - constants of the code
     )
+    limits = [rule.most_profiles for rule in rules.values()]
     hot_touched = """
-        SELECT identity_id FROM touched_count WHERE holders > %s
+        SELECT identity_id FROM touched_link GROUP BY identity_id HAVING count(*) > %s
         UNION
-        SELECT i.id FROM members_identity i JOIN touched_count t ON t.identity_id = i.id
+        SELECT i.id FROM members_identity i JOIN touched_identity t ON t.identity_id = i.id
         WHERE i.is_hot
     """
     cursor.execute(f"SELECT EXISTS ({hot_touched})", [min(limits)])
     is_touched = bool(cursor.fetchone()[0])
-    if is_touched:
+    if not is_touched:
+        stage(cursor, "hot_touched", "identity_id bigint")
+    else:
         stage_query(cursor, "hot_touched", hot_touched, [min(limits)])
         graph.stage_hot_brands(cursor, rules, "SELECT identity_id FROM hot_touched")
         stage_query(
@@ -167,6 +183,7 @@ def _update_hot(cursor: CursorWrapper, rules: Rules) -> tuple[bool, bool]:
     return is_touched, graph.has_hot(cursor)
 
 
+_NOT_HOT = "AND t.identity_id NOT IN (SELECT identity_id FROM hot_touched)"
 # The holders of a hot identity that it joins, or joined before.
 _AFFECTED_BY_HOT = """
     UNION
@@ -186,18 +203,14 @@ def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool, was_parted: b
     Clusters were components before, and only touched links changed, so no edge leaves this set: a
     person is its cluster, but where Person.cluster_id names further ones of it.
     """
-    not_hot = "AND t.identity_id NOT IN (SELECT identity_id FROM hot_touched)"
+    not_hot = _NOT_HOT if is_hot_touched else ""
     persons = stage_query(
         cursor,
         "affected_person",
         f"""
         SELECT p.person_id FROM touched_profile t JOIN members_profile p ON p.id = t.profile_id
         UNION
-        SELECT p.person_id
-        FROM touched_count t
-        JOIN members_identitylink l ON l.identity_id = t.identity_id
-        JOIN members_profile p ON p.id = l.profile_id
-        WHERE t.holders > 1 {not_hot if is_hot_touched else ""}
+        SELECT person_id FROM touched_link t WHERE person_id IS NOT NULL {not_hot}
         {_AFFECTED_BY_HOT if is_hot_touched else ""}
         """,  # noqa: S608 - constants of the code
     )
@@ -231,31 +244,43 @@ def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool, was_parted: b
 
 
 def _find_edges(
-    cursor: CursorWrapper, rules: Rules, *, is_any_hot: bool, is_any_decided: bool
+    cursor: CursorWrapper,
+    rules: Rules,
+    *,
+    is_hot_touched: bool,
+    is_any_hot: bool,
+    is_any_decided: bool,
 ) -> int:
     """Stage the edges between nodes; an arriving profile is a node where it shares an identity."""
     found = stage_query(
         cursor,
         "candidate",
-        """
-        SELECT identity_id FROM touched_count WHERE holders > 1
-        UNION
-        SELECT l.identity_id FROM node n
-        JOIN members_identitylink l ON l.profile_id = n.profile_id
-        GROUP BY l.identity_id HAVING count(*) > 1
-        """,
+        f"""
+        (
+            SELECT l.identity_id FROM node n
+            JOIN members_identitylink l ON l.profile_id = n.profile_id
+            GROUP BY l.identity_id HAVING count(*) > 1
+            EXCEPT SELECT identity_id FROM touched_link
+        )
+        {"UNION SELECT identity_id FROM hot_touched" if is_hot_touched else ""}
+        """,  # noqa: S608 - constants of the code
     )
-    if not found and not is_any_decided:
+    cursor.execute("SELECT EXISTS (SELECT FROM touched_link)")
+    if not found and not is_any_decided and not cursor.fetchone()[0]:
         return 0
+    hot_arriving = """
+        UNION SELECT l.profile_id FROM hot_touched t
+        JOIN members_identitylink l ON l.identity_id = t.identity_id
+    """
     cursor.execute(
-        """
+        f"""
         INSERT INTO node
         SELECT a.profile_id, a.person_id, a.brand_id, a.profile_id, NULL, NULL, true
         FROM arriving_profile a WHERE a.profile_id IN (
-            SELECT l.profile_id FROM candidate c
-            JOIN members_identitylink l ON l.identity_id = c.identity_id
+            SELECT arriving_id FROM touched_link WHERE arriving_id IS NOT NULL
+            {hot_arriving if is_hot_touched else ""}
         )
-        """
+        """  # noqa: S608
     )
     if cursor.rowcount:
         cursor.execute("ANALYZE pg_temp.node")
@@ -267,8 +292,17 @@ def _find_edges(
             "JOIN members_identitylink l ON l.profile_id = n.profile_id "
             "JOIN members_identity i ON i.id = l.identity_id WHERE i.is_hot",
         )
+    # Whoever has what was touched is a node.
     return graph.stage_edges(
-        cursor, rules, candidates="candidate", nodes="node", is_any_hot=is_any_hot
+        cursor,
+        rules,
+        candidates="candidate",
+        nodes="node",
+        is_any_hot=is_any_hot,
+        read_already=f"""
+            SELECT t.identity_id, t.profile_id FROM touched_link t
+            WHERE t.kind = ANY(%s) {_NOT_HOT if is_hot_touched else ""}
+        """,  # noqa: S608 - constants of the code
     )
 
 

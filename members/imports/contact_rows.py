@@ -38,28 +38,36 @@ def write_identities(
         "SELECT profile_id, person_id, %s FROM incoming_member WHERE is_new",
         [brand_id],
     )
-    # Each identity once, known or new, with the profiles that carry it now.
+    stage_query(
+        cursor,
+        "carried",
+        f"""
+        SELECT i.profile_id, k.kind::varchar AS kind, k.space::varchar AS space, k.key
+        FROM incoming_member i
+        CROSS JOIN LATERAL (VALUES ('phone', '', i.phone_key),
+            ('unionid', i.unionid_space, i.unionid_key), ('card', %s, i.card_key),
+            ('email', '', i.email_key)) AS k(kind, space, key)
+        WHERE i.has_contact AND k.key IS NOT NULL {_NAMED if has_named else ""}
+        """,  # noqa: S608 - a constant of the code
+        [card_space],
+    )
+    # Each identity once, known or new. Numbers in the order of profiles, so that links are
+    # written near one another.
     stage_query(
         cursor,
         "incoming_identity",
-        f"""
+        """
         SELECT COALESCE(i.id, nextval(
                 (SELECT pg_get_serial_sequence('members_identity', 'id'))::regclass
-            )) AS identity_id, i.id IS NULL AS is_new, n.kind, n.space, n.key, n.profiles
+            )) AS identity_id, i.id IS NULL AS is_new, n.kind, n.space, n.key, n.holders
         FROM (
-            SELECT kind, min(space) AS space, key, array_agg(profile_id) AS profiles
-            FROM (
-                SELECT i.profile_id, k.kind::varchar, k.space::varchar, k.key
-                FROM incoming_member i
-                CROSS JOIN LATERAL (VALUES ('phone', '', i.phone_key),
-                    ('unionid', i.unionid_space, i.unionid_key), ('card', %s, i.card_key),
-                    ('email', '', i.email_key)) AS k(kind, space, key)
-                WHERE i.has_contact AND k.key IS NOT NULL {_NAMED if has_named else ""}
-            ) AS carried GROUP BY kind, key
+            SELECT kind, any_value(space) AS space, key, count(*) AS holders,
+                min(profile_id) AS first_id
+            FROM carried GROUP BY kind, key
         ) AS n
         LEFT JOIN members_identity i ON i.kind = n.kind AND i.key = n.key
-        """,  # noqa: S608 - a constant of the code
-        [card_space],
+        ORDER BY n.first_id
+        """,
     )
     cursor.execute(
         "INSERT INTO members_identity (id, kind, space, key, is_hot) "
@@ -70,11 +78,12 @@ def write_identities(
         return
     cursor.execute(
         "INSERT INTO members_identitylink (profile_id, identity_id) "
-        "SELECT unnest(profiles), identity_id FROM incoming_identity"
+        "SELECT c.profile_id, i.identity_id FROM carried c JOIN incoming_identity i "
+        "USING (kind, key) ORDER BY c.profile_id"
     )
     cursor.execute(
         "INSERT INTO touched_identity SELECT identity_id FROM incoming_identity "
-        "WHERE NOT is_new OR cardinality(profiles) > 1"
+        "WHERE NOT is_new OR holders > 1"
     )
 
 
@@ -82,11 +91,12 @@ def _change_links(cursor: CursorWrapper, *, has_named: bool) -> None:
     """Add the links that profiles have now and remove those that known ones have no more."""
     cursor.execute(
         f"""
-        WITH carried AS MATERIALIZED (
-            SELECT unnest(profiles) AS profile_id, identity_id FROM incoming_identity
+        WITH carries AS MATERIALIZED (
+            SELECT c.profile_id, i.identity_id
+            FROM carried c JOIN incoming_identity i USING (kind, key)
         ), added AS (
             INSERT INTO members_identitylink (profile_id, identity_id)
-            SELECT profile_id, identity_id FROM carried
+            SELECT profile_id, identity_id FROM carries
             ON CONFLICT DO NOTHING
             RETURNING profile_id, identity_id
         ), removed AS (
@@ -95,7 +105,7 @@ def _change_links(cursor: CursorWrapper, *, has_named: bool) -> None:
                 AND (m.has_contact AND i.kind = ANY(%s)
                     {"OR " + _NAMED_SPACE if has_named else ""})
                 AND NOT EXISTS (
-                    SELECT FROM carried c
+                    SELECT FROM carries c
                     WHERE c.profile_id = l.profile_id AND c.identity_id = l.identity_id
                 )
             RETURNING l.profile_id, l.identity_id
@@ -106,7 +116,7 @@ def _change_links(cursor: CursorWrapper, *, has_named: bool) -> None:
         )
         INSERT INTO touched_identity
         SELECT identity_id FROM both_ways
-        EXCEPT SELECT identity_id FROM incoming_identity WHERE is_new AND cardinality(profiles) = 1
+        EXCEPT SELECT identity_id FROM incoming_identity WHERE is_new AND holders = 1
         """,  # noqa: S608 - constants of the code
         [list(_OF_CONTACT)],
     )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.db.backends.utils import CursorWrapper
 
@@ -46,7 +47,7 @@ COPIED_NAMES = ", ".join(column.split()[0] for column in COPIED.split(", "))
 # What a row is compared with; of members `p` and their contacts `c`.
 _SEEN = (
     "concat_ws('|', encode(c.fingerprint, 'hex'), c.is_generated, c.minor_until, "
-    "extract(epoch FROM p.as_of), p.source_rank)"
+    "p.as_of, p.source_rank)"
 )
 _NO_ANSWER = "\t".join((cells.NULL,) * 6)
 # The contact columns of a row that says what the database holds already.
@@ -55,8 +56,7 @@ _SAME_CONTACT = "\t".join(("f", *(cells.NULL,) * 13))
 _SPECIAL = re.compile(r'[\x00-\x1f\\"]')
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """Be what the database knows of a member in the chunk; texts as COPY writes them."""
 
     profile_id: int
@@ -106,7 +106,7 @@ def known_members(
         SELECT p.member_no, p.id, {_SEEN}, p.gender, COALESCE(p.store_id::text, '\\N'),
             COALESCE(p.registered_on::text, '\\N'), p.tier, COALESCE(p.points::text, '\\N'),
             p.is_member, c.fingerprint, CASE WHEN %s THEN c.sealed END, c.is_generated,
-            c.minor_until, p.as_of, p.source_rank
+            c.minor_until, p.as_of::text, p.source_rank
         FROM members_profile p LEFT JOIN members_contact c ON c.profile_id = p.id
         WHERE p.brand_id = %s AND p.member_no = ANY(%s)
         """,  # noqa: S608 - constants of the code
@@ -118,7 +118,7 @@ def known_members(
         found[number] = Known(
             *(pk, seen, (gender, store, registered, cells.escape(tier), points), is_member),
             *(fingerprint and bytes(fingerprint), sealed and bytes(sealed), bool(generated)),
-            *(minor, as_of, rank),
+            *(minor, as_of and instant_of(as_of), rank),
         )
     return found
 

@@ -220,13 +220,20 @@ def _run(tenant: Tenant, job: ImportJob, say: life.Progress, chunk_rows: int) ->
         reading(tenant, job, chunk_rows) as (shape, _columns, writer, found),
         read_ahead(tenant, writer, found) as chunks,
     ):
+        analysed = _written(job)
         for number, chunk in enumerate(chunks):
-            if number in _ANALYSE_BEFORE:
+            # Where nothing was written since, the tables are as large as they were.
+            if number in _ANALYSE_BEFORE and _written(job) != analysed:
                 _analyse(tenant, writer.tables)
+                analysed = _written(job)
             _write_chunk(tenant, job, shape, writer, chunk)
             say(job)
             if job.state != ImportJob.State.RUNNING:
                 return
+
+
+def _written(job: ImportJob) -> int:
+    return job.rows_created + job.rows_updated
 
 
 def _peak_memory() -> int:
