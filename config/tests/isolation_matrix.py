@@ -100,6 +100,7 @@ members.run_import | members/tests/test_import_commands.py::test_the_task_refuse
 members.sweep_answers | members/tests/test_services.py::test_strangers_rows_are_not_touched
 members.sweep_exports | members/tests/test_exports.py::test_the_sweep_deletes_what_no_longer_holds_and_keeps_the_rest
 members.sweep_keys | members/tests/test_rotation.py::test_a_data_key_is_changed_in_steps_that_may_be_killed
+members.look_for_likely | members/tests/test_likely.py::test_a_model_suggests_whom_slips_of_the_hand_keep_apart
 members.sweep_persons | members/tests/test_persons.py::test_a_brand_decides_about_its_own_members_alone
 members.sweep_strata | members/tests/test_strata.py::test_orders_elsewhere_count_only_where_everybody_who_reads_the_stratum_may_read_them
 tenants.tasks.check_all_audits | tenants/tests/test_audit_pages.py::test_each_night_all_chains_are_checked_and_their_ends_noted
@@ -183,6 +184,7 @@ members/rights/work.py: request %s %s | LOGS::test_a_job_that_fails_logs_where_a
 members/consents/entries.py: answer %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/identity/decisions.py: decision %s %s | LOGS::test_a_job_that_fails_logs_where_and_not_whom
 members/exports/files.py: export %s of %s names a file that is not its own | none: a job's number and its group's name
+members/identity/likely.py: Brand %s has too many members to look for likely pairs. Its suggestions were kept. | none: a brand's short name
 members/key_checks.py: the keys of %s cannot be opened; other groups go on | none: a group's name
 members/key_checks.py: the keys of %s more groups cannot be opened | none: a number of groups
 members/imports/pipeline.py: import %s of %s names a file that is not its own | none: a job's number and its group's name
