@@ -98,6 +98,8 @@ class PersonDecisionSide(models.Model):
     side = models.PositiveSmallIntegerField()
 
     class Meta:
+        verbose_name = _("side of a decision")
+        verbose_name_plural = _("sides of a decision")
         constraints = [
             models.UniqueConstraint(
                 fields=["decision", "profile"], name="%(app_label)s_%(class)s_once"

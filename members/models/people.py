@@ -122,6 +122,10 @@ class IdentityLink(models.Model):
     )
     identity = models.ForeignKey(Identity, models.CASCADE, related_name="links")
 
+    class Meta:
+        verbose_name = _("identifier of a member")
+        verbose_name_plural = _("identifiers of members")
+
     def __str__(self) -> str:
         return f"{self.profile_id} – {self.identity_id}"
 

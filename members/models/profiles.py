@@ -138,6 +138,8 @@ class Contact(Walled):
 
     class Meta(Walled.Meta):
         abstract = False
+        verbose_name = _("contact data")
+        verbose_name_plural = _("contact data")
         indexes = [
             models.Index(
                 fields=["phone_key"],
@@ -187,6 +189,8 @@ class MaskedContact(Walled):
 
     class Meta(Walled.Meta):
         abstract = False
+        verbose_name = _("masked contact data")
+        verbose_name_plural = _("masked contact data")
 
     def __str__(self) -> str:
         return self.name or f"{self.profile_id}"

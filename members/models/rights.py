@@ -305,5 +305,9 @@ class ConsentEvidence(models.Model):
     channel = models.CharField(max_length=40, blank=True)
     erased_on = models.DateField()
 
+    class Meta:
+        verbose_name = _("proof of an answer")
+        verbose_name_plural = _("proofs of answers")
+
     def __str__(self) -> str:
         return f"{self.answered_notice_id}: {self.is_given}"

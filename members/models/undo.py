@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from brands.models import OWNER_ONLY
 
@@ -41,6 +42,8 @@ class ImportChange(models.Model):
     key_version = models.PositiveSmallIntegerField(null=True)
 
     class Meta:
+        verbose_name = _("change by an import")
+        verbose_name_plural = _("changes by imports")
         constraints = [
             models.UniqueConstraint(
                 fields=["import_id", "what", "row_id", "line_no"],
