@@ -20,6 +20,7 @@ from urllib.parse import urlparse
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import ScryptPasswordHasher, make_password
 from django.db import connection
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -135,7 +136,9 @@ def _people() -> None:
         ("tea", Role.BRAND_MANAGER, Level.BRAND, tea),
         ("spa", Role.BRAND_MANAGER, Level.BRAND, spa),
     ):
-        user = User.objects.create_user(f"{name}@{GROUP}.example", PASSWORD, name=name)
+        # Hashed as the served processes do, which know nothing of the tests' settings.
+        password = make_password(PASSWORD, hasher=ScryptPasswordHasher())
+        user = User.objects.create(email=f"{name}@{GROUP}.example", name=name, password=password)
         Grant.objects.create(
             user=user,
             role=role,
