@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from brands.models import Brand
@@ -113,7 +113,7 @@ class SourceForm(forms.Form):
         label=gettext_lazy("Brand"), queryset=Brand.objects.none(), empty_label=None
     )
     name = forms.CharField(
-        label=gettext_lazy("Name"),
+        label=pgettext_lazy("thing", "Name"),
         max_length=80,
         widget=forms.TextInput(attrs={"class": "s-input", "autocomplete": "off"}),
     )
