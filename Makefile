@@ -16,7 +16,7 @@ WITH_SERVICES := $(PY) -m config.embedded run
 
 export PORT
 
-.PHONY: help demo demo-big demo-check demo-reset test fuzz api-fuzz race lint check mutants bench messages clean
+.PHONY: help demo demo-big demo-check demo-reset test exhaustive fuzz api-fuzz race lint check mutants bench messages clean
 
 help: ## Say what there is to do
 	@grep -E '^[a-z.-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,8 +37,12 @@ demo-reset: .venv ## Remove the demo's data and start over
 	@exec $(WITH_SERVICES) --reset -- $(PY) manage.py demo $(ARGS)
 
 # Three processes keep two cores busy: browsers and servers are waited for.
-test: .venv ## Run the whole suite, on two cores
-	@exec $(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+SUITE = $(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+test: .venv ## Run the suite, on two cores
+	@exec $(SUITE) -m "not exhaustive" $(ARGS)
+
+exhaustive: .venv ## Run the tests that try every URL, page, mutant, migration and kill there is
+	@exec $(SUITE) -m exhaustive $(ARGS)
 
 fuzz: .venv ## Change groups at random until a million reads are checked (READS=, SEED=)
 	@exec $(PY) -m config.tests.fuzz --reads $(READS) --seed $(SEED) $(ARGS)

@@ -22,6 +22,7 @@ def test_a_lost_and_a_doubled_row_are_told():
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_imports_survive_the_death_of_a_worker_of_a_backend_and_of_the_server(tmp_path):
     """In services of their own, so that no other test loses its database."""
     kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")

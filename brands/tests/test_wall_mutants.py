@@ -321,6 +321,7 @@ def _killed(
 
 
 @pytest.mark.long
+@pytest.mark.exhaustive
 def test_every_mutant_is_told_by_what_is_seen_and_by_the_catalogue(walled_acme):
     killed: dict[Mutant, tuple[str, str]] = {}
     mutants = [list(_mutants(model)) for model in wall_rows.all_models()]

@@ -75,6 +75,7 @@ def members(in_acme) -> tuple[wall_rows.Places, list[Member]]:
     return places, made
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "modes",
     [

@@ -298,6 +298,7 @@ def test_every_url_has_its_row_and_every_row_its_url(site):
     assert all(len(words.split()) == len(ROLES) for words in table.values())
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("site", SITES)
 def test_every_url_answers_every_role_as_the_table_says(objects, enter, site, role):
@@ -324,6 +325,7 @@ def test_every_url_answers_every_role_as_the_table_says(objects, enter, site, ro
     assert not scope.is_open()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("role", ROLES)
 def test_what_is_only_posted_answers_every_role_as_the_table_says(objects, enter, role):
     wrong = []

@@ -82,6 +82,8 @@ def answer_enter(
     """
     if profile is None and not member_no and identity is None:
         raise AnswerRefused(_("Nothing was recorded: say which member answered."))
+    if to_group and not visible.writes_group:
+        raise AnswerRefused(_("Only the group's HQ records answers to the group itself."))
     if identity is not None and not visible.viewer.sees_contact:
         raise AnswerRefused(contact_left_out())
     at = at or timezone.now()
@@ -194,8 +196,6 @@ def _keyed(identity: tuple[str, str] | None, brand_id: int | None) -> dict[str, 
 def _enter_for_group(
     visible: Visible, request_key: uuid.UUID, fields: dict[str, Any]
 ) -> GroupConsentEntry:
-    if not visible.writes_group:
-        raise AnswerRefused(_("Only the group's HQ records answers to the group itself."))
     if fields["member_no"]:
         raise AnswerRefused(
             _("A member number is a brand's. Name the member of the group by phone or card.")

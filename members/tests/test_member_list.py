@@ -70,7 +70,7 @@ def many(in_acme) -> dict[str, Brand]:
             figures = {"persons": 1, "buyers": 1, "repeat_buyers": 1, "smallest_count": 20}
             PoolMetric.objects.create(brand=found[code], members=ROWS // 2, **figures)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE members_profile, members_contact")
+        cursor.execute("ANALYZE members_person, members_profile, members_contact")
     return found
 
 

@@ -84,6 +84,7 @@ def _without_order(columns: Counter[str]) -> Counter[str]:
     )
 
 
+@pytest.mark.exhaustive
 def test_a_provisioned_schema_is_what_the_migrations_make(contents, rows_of):
     provisioned, migrated = "by_provisioning", "by_migrations"
     tenant_provision(
