@@ -19,6 +19,7 @@ from brands.words import RANKS
 from members.models import BrandOverlap
 
 
+@pytest.mark.exhaustive
 @SHORT
 @given(**WORLDS)
 def test_hq_looking_as_someone_sees_the_rows_that_both_may_read(

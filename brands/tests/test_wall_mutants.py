@@ -418,6 +418,7 @@ OWNERS_BROKEN = (
 )
 
 
+@pytest.mark.exhaustive
 def test_a_role_that_steps_over_the_wall_is_told_by_every_table(db, superuser):
     names = {"app": APP, "owner": connection.settings_dict["USER"], "whole": WHOLE, "look": LOOK}
     broken = [(sql.format(**names), wall_rows.all_models()) for sql in ROLES_BROKEN]

@@ -330,6 +330,7 @@ def test_a_sharing_record_prints_without_the_frame_around_it(site, log_in):
     assert printed.count(b"/Type /Page\n") <= 4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_scrolls_sideways_on_a_phone(site, log_in, scheme):
     page = log_in("tea", viewport={"width": 390, "height": 844}, color_scheme=scheme)

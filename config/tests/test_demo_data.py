@@ -253,6 +253,7 @@ def test_moved_times_keep_the_hour_and_survive_hours_that_are_skipped_or_doubled
     ]
 
 
+@pytest.mark.exhaustive
 def test_as_is_keeps_the_year_and_moving_changes_nothing_but_the_days(tmp_path, orders, members):
     kept = journey.write_files(tmp_path, as_is=True)
     assert kept.weeks_moved == 0

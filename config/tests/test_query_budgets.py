@@ -72,6 +72,7 @@ def places(acme, cast) -> dict[str, int]:
     return {"store": store.pk, "draft": draft.pk}
 
 
+@pytest.mark.exhaustive
 @pytest.mark.long
 def test_each_page_makes_as_many_queries_as_written_whatever_the_rows(
     acme, cast, visit, places, settings
