@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 # Rows of one transaction: enough that a chunk's fixed cost is small, few enough to hold in memory
 # and to redo after a stop.
 CHUNK_ROWS = {
-    ImportJob.Kind.MEMBERS: 20_000,
+    ImportJob.Kind.MEMBERS: 14_000,
     ImportJob.Kind.ORDERS: 20_000,
     ImportJob.Kind.CONSENTS: 10_000,
     ImportJob.Kind.CONTACTS: 10_000,
