@@ -20,6 +20,7 @@ from django.db import connection
 from brands.models import Brand
 from brands.wall import scope
 from members import contacts, locks
+from members.identity.suggestions import PARTED_BY_HAND
 from members.keys import group_keys
 from members.staging import copy_into, stage, stage_query
 from tenants.context import tenant_transaction
@@ -229,7 +230,7 @@ def _keep(tenant: Tenant, brand_id: int, found: list[tuple[int, int, float]]) ->
         stage_query(
             cur,
             "likely",
-            """
+            f"""
             SELECT g.first_id, g.second_id, g.probability,
                 CASE WHEN p.store_id = q.store_id THEN p.store_id END AS store_id
             FROM guessed g
@@ -237,12 +238,8 @@ def _keep(tenant: Tenant, brand_id: int, found: list[tuple[int, int, float]]) ->
             JOIN members_profile q ON q.id = g.second_id AND q.brand_id = %(brand)s
             WHERE COALESCE(p.own_person_id, p.id) <> COALESCE(q.own_person_id, q.id)
                 AND NOT p.is_restricted AND NOT q.is_restricted
-                AND NOT EXISTS (
-                    SELECT FROM members_persondecisionside x
-                    JOIN members_persondecisionside y USING (decision_id)
-                    WHERE x.profile_id = p.id AND y.profile_id = q.id AND x.side <> y.side
-                )
-            """,
+                AND NOT {PARTED_BY_HAND}
+            """,  # noqa: S608 - a constant of the code
             {"brand": brand_id},
         )
         cur.execute(

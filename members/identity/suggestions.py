@@ -13,6 +13,15 @@ from members.staging import stage_query
 from tenants.context import tenant_transaction
 from tenants.models import Tenant
 
+# Whoever a person has said to be two, of the profiles p and q.
+PARTED_BY_HAND = """
+    EXISTS (
+        SELECT FROM members_persondecisionside x
+        JOIN members_persondecisionside y USING (decision_id)
+        WHERE x.profile_id = p.id AND y.profile_id = q.id AND x.side <> y.side
+    )
+"""
+
 # So many of one name and birthday in a store are a slip of whoever filled the file.
 _MOST_ALIKE = 6
 
@@ -32,7 +41,7 @@ def suggestions_refresh(*, tenant: Tenant) -> int:
         count = stage_query(
             cursor,
             "alike",
-            """
+            f"""
             SELECT a.brand_id, a.store_id, a.profile_id AS first_id, b.profile_id AS second_id
             FROM (
                 SELECT brand_id, store_id, likeness FROM members_contact
@@ -45,13 +54,8 @@ def suggestions_refresh(*, tenant: Tenant) -> int:
             JOIN members_profile q ON q.id = b.profile_id
             WHERE a.profile_id < b.profile_id
                 AND COALESCE(p.own_person_id, p.id) <> COALESCE(q.own_person_id, q.id)
-                AND NOT EXISTS (
-                    SELECT FROM members_persondecisionside x
-                    JOIN members_persondecisionside y USING (decision_id)
-                    WHERE x.profile_id = a.profile_id AND y.profile_id = b.profile_id
-                        AND x.side <> y.side
-                )
-            """,
+                AND NOT {PARTED_BY_HAND}
+            """,  # noqa: S608 - a constant of the code
             [_MOST_ALIKE],
         )
         cursor.execute(
