@@ -13,6 +13,7 @@ from django.db import models
 from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from brands.formatting import day, moment, money
 from brands.models import NoticeText
@@ -154,25 +155,37 @@ def _stratum(profile: Profile) -> dict[str, str]:
     return {
         "stratum": str(profile.get_stratum_display()),
         "by": strata.owner_words(source),
-        "rule": _rule_words(rule) if rule else "",
+        "rule": rule_words(rule) if rule else "",
     }
 
 
-def _rule_words(rule: StratumThresholds) -> str:
-    parts = []
-    for name, orders, sales, days in (
-        (_("Favourable"), rule.favourable_orders, rule.favourable_sales, rule.favourable_days),
-        (_("True-love"), rule.true_love_orders, rule.true_love_sales, rule.true_love_days),
-    ):
-        words = _("%(name)s: from %(orders)d orders and %(sales)s in sales") % {
-            "name": name,
-            "orders": orders,
-            "sales": money(sales),
-        }
-        if days:
-            words += " " + _("with the last order within %(days)d days") % {"days": days}
-        parts.append(words)
-    return "; ".join(parts)
+def rule_words(rule: StratumThresholds) -> str:
+    """Return what both strata ask, without the conditions that a rule leaves out."""
+    return "; ".join(
+        _("%(name)s: %(conditions)s") % {"name": name, "conditions": ", ".join(asked)}
+        for name, asked in (
+            (
+                _("Favourable"),
+                _asked(rule.favourable_orders, rule.favourable_sales, rule.favourable_days),
+            ),
+            (
+                _("True-love"),
+                _asked(rule.true_love_orders, rule.true_love_sales, rule.true_love_days),
+            ),
+        )
+    )
+
+
+def _asked(orders: int, sales: int, days: int | None) -> list[str]:
+    asked = [ngettext("at least %(n)d order", "at least %(n)d orders", orders) % {"n": orders}]
+    if sales:
+        asked.append(_("sales of at least %(sales)s") % {"sales": money(sales)})
+    if days:
+        asked.append(
+            ngettext("the last order within %(n)d day", "the last order within %(n)d days", days)
+            % {"n": days}
+        )
+    return asked
 
 
 def _notices(profile: Profile, language: str) -> list[dict[str, str]]:

@@ -88,7 +88,13 @@ def test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves(
     assert retention.retention_run(tenant=old_acme) == 0
     with seeing(cast.second_admin), pytest.raises(RightsRefused, match="counted"):
         retention.rule_approve(purpose=Purpose.EVENTS, acting_user=cast.second_admin)
+    # The page follows a count that was asked for until it is done.
+    asked = visit(cast.group_admin).post("/retention/", {"act": "count"})["Location"]
+    assert "being counted" in visit(cast.group_admin).get(asked).content.decode()
+    for place in ("/retention/", "/retention/?asked=1", "/retention/?asked=9e9"):
+        assert "being counted" not in visit(cast.group_admin).get(place).content.decode()
     retention.retention_count(tenant=old_acme)
+    assert "being counted" not in visit(cast.group_admin).get(asked).content.decode()
     with tenant_transaction(old_acme):
         short = Notice.objects.get(version="short").pk
     found = {"events": 1, "orders": 2, "inactive": 1, f"notice:{short}": 1}

@@ -22,12 +22,14 @@ from members.models import (
     Contact,
     ErasedIdentifier,
     GroupPersonRequest,
+    GroupStratumRule,
     IdentityLink,
     MaskedContact,
     Order,
     PersonRequest,
     Profile,
 )
+from members.rights import copies
 from members.rights.places import PLACES, How
 from members.rights.work import rights_run
 from members.rollups import finish_pending, is_unfinished
@@ -218,6 +220,16 @@ def test_a_copy_holds_everything_and_is_handed_out_once_to_who_asked(world, visi
     assert membership["notices"][0]["version"] == "1"
     assert not kept.exists()
     assert client.post(page, {"act": "fetch"}).status_code == 302
+
+
+def test_a_copy_says_of_a_rule_what_it_asks_and_no_more():
+    rule = GroupStratumRule(
+        favourable_orders=1, true_love_orders=6, true_love_sales=30_000, true_love_days=90
+    )
+    assert copies.rule_words(rule) == (
+        "Favourable: at least 1 order; True-love: at least 6 orders, sales of at least ¥300.00, "
+        "the last order within 90 days"
+    )
 
 
 def test_hqs_copy_holds_no_contact_that_the_mode_keeps_from_it(world, visit, cast):

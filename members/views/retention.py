@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -9,6 +10,8 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,6 +26,8 @@ from tenants.access import permission_required
 VIEW, ADD = "members.view_retentionrule", "members.add_retentionrule"
 # As many certificates are listed, the newest first.
 _CERTIFICATES = 100
+# The page follows a count for so long: one that takes longer has no worker, or many millions.
+_FOLLOWED = dt.timedelta(minutes=10)
 
 
 class DaysForm(forms.Form):
@@ -75,6 +80,7 @@ def rules(request: GroupRequest) -> HttpResponse:
         ],
         "ended": ended,
         "counted_at": counted_at,
+        "is_counting": _is_counting(request.GET.get("asked", ""), counted_at),
         "may_change": may_change,
         "certificates": [
             (one, brands.get(one.brand_id, "–"), one.content.get("counts", {}))
@@ -83,6 +89,15 @@ def rules(request: GroupRequest) -> HttpResponse:
         "is_hq": request.visible.viewer.is_hq,
     }
     return render(request, "members/rights_retention.html", context)
+
+
+def _is_counting(asked: str, counted_at: dt.datetime | None) -> bool:
+    """Tell whether the count that was asked for, in seconds of the epoch, is not done yet."""
+    if not (asked.isascii() and asked.isdigit() and len(asked) <= 12):
+        return False
+    now, since = timezone.now().timestamp(), int(asked)
+    is_lately = now - _FOLLOWED.total_seconds() < since <= now
+    return is_lately and (counted_at is None or counted_at.timestamp() < since)
 
 
 def _certificate(number: str) -> HttpResponse:
@@ -99,10 +114,12 @@ def _act(request: GroupRequest) -> HttpResponse:
     if not (request.user.has_perm(ADD) and request.visible.writes_group):
         raise Http404
     act, form = request.POST.get("act", ""), DaysForm(request.POST)
+    is_counting = False
     try:
         if act == "count":
             retention.count_enqueue()
-            messages.success(request, _("It is being counted. Load the page again in a moment."))
+            is_counting = True
+            messages.success(request, _("It is being counted. The figures follow by themselves."))
         elif not form.is_valid():
             messages.error(request, _("Nothing was changed: give a whole number of days."))
         elif act == "approve":
@@ -111,7 +128,9 @@ def _act(request: GroupRequest) -> HttpResponse:
         elif act == "set":
             retention.rule_set(**form.cleaned_data, acting_user=request.user)
             retention.count_enqueue()
+            is_counting = True
             messages.success(request, _("Set. What would go by it is being counted."))
     except RightsRefused as refusal:
         messages.error(request, str(refusal))
-    return redirect("members:retention")
+    place = reverse("members:retention")
+    return redirect(f"{place}?asked={int(timezone.now().timestamp())}" if is_counting else place)
