@@ -18,6 +18,7 @@ from django.db.models import Max, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from brands.modes import Mode
 from brands.wall import scope
 from members import folders, locks
 from members.exports import files as export_files
@@ -114,11 +115,19 @@ def rule_approve(*, purpose: str, acting_user: User) -> RetentionRule:
     if rule.decided_by_id == acting_user.pk:
         raise RightsRefused(_("Whoever set a rule does not approve it. Nothing was changed."))
     counted = RetentionCount.objects.aggregate(last=Max("counted_at"))["last"]
-    if counted is None or counted < rule.decided_at:
+    if is_told_of_any() and (counted is None or counted < rule.decided_at):
         raise RightsRefused(
             _("Nobody has counted yet what would go by this rule. Have it counted, then look.")
         )
     return _append(standing.purpose, rule.days, acting_user, rule, "approve")
+
+
+def is_told_of_any() -> bool:
+    """Tell whether the open scope reads the counts of any brand: HQ does not in brand-max."""
+    visible = scope.current().visible
+    if visible is None or not visible.viewer.is_hq:
+        return True
+    return any(mode is not Mode.BRAND_MAX for mode in visible.modes.values())
 
 
 def _append(

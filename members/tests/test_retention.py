@@ -133,6 +133,19 @@ def test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves(
     assert counts(cast.brand_manager) == {}
 
 
+def test_a_rule_is_approved_also_where_every_brand_keeps_its_counts_to_itself(
+    old_acme, cast, seeing, switch, visit
+):
+    switch("brand_max")
+    with seeing(cast.group_admin):
+        retention.rule_set(purpose=Purpose.EVENTS, days=730, acting_user=cast.group_admin)
+    asked = visit(cast.group_admin).post("/retention/", {"act": "count"})["Location"]
+    assert "being counted" not in visit(cast.group_admin).get(asked).content.decode()
+    with seeing(cast.second_admin):
+        retention.rule_approve(purpose=Purpose.EVENTS, acting_user=cast.second_admin)
+    assert retention.retention_run(tenant=old_acme) == 1
+
+
 def test_what_holds_contact_data_in_clear_is_kept_shorter_but_never_longer(
     old_acme, cast, seeing, importer
 ):

@@ -95,6 +95,8 @@ def _is_counting(asked: str, counted_at: dt.datetime | None) -> bool:
     """Tell whether the count that was asked for, in seconds of the epoch, is not done yet."""
     if not (asked.isascii() and asked.isdigit() and len(asked) <= 12):
         return False
+    if not retention.is_told_of_any():
+        return False
     now, since = timezone.now().timestamp(), int(asked)
     is_lately = now - _FOLLOWED.total_seconds() < since <= now
     return is_lately and (counted_at is None or counted_at.timestamp() < since)
