@@ -30,8 +30,29 @@ def note(tenant: Tenant, job: ImportJob, **fields: object) -> None:
 
 
 def end(tenant: Tenant, job: ImportJob, state: str, error: str = "") -> None:
-    """Write down that a job has ended, how and why."""
-    note(tenant, job, state=state, error=error, phase="", finished_at=timezone.now())
+    """Write down that a job has ended, how and why.
+
+    One that another worker has brought to its end stays as that left it: this one found no file
+    any more, say.
+    """
+    with tenant_transaction(tenant), scope.bulk(reason="import"):
+        now = ImportJob.objects.select_for_update().get(pk=job.pk)
+        if now.state not in {ImportJob.State.DONE, ImportJob.State.CANCELLED}:
+            now.state, now.error, now.phase, now.finished_at = state, error, "", timezone.now()
+            now.save(update_fields=_ENDED)
+    for name in _ENDED:
+        setattr(job, name, getattr(now, name))
+
+
+_ENDED = ("state", "error", "phase", "finished_at")
+
+
+def call_off(job: ImportJob, error: str = "") -> None:
+    """Cancel a job that no worker has begun with, or that has stopped, in the caller's lock."""
+    job.state, job.error = ImportJob.State.CANCELLED, error or job.error
+    # From here on it counts how long its rejected rows wait, and until when it is taken back.
+    job.finished_at = job.finished_at or timezone.now()
+    job.save(update_fields=["state", "error", "finished_at"])
 
 
 def stop_asked(now: ImportJob) -> dict[str, object]:

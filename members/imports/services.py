@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from brands.models import Brand
+from members.imports import life
 from members.imports.errors import ImportRefused
 from members.imports.files import Preview, preview_file
 from members.imports.mapping import columns_of
@@ -239,6 +240,11 @@ def to_start(
     locked = ImportJob.objects.select_for_update().get(pk=job.pk)
     if locked.state not in states:
         raise ImportRefused(_("This import is %s already.") % locked.get_state_display().lower())
+    # What went would not come back with the rest.
+    if any(undoing.checkpoint or not undoing.is_finished for undoing in locked.undoings.all()):
+        raise ImportRefused(
+            _("This import was taken back, so its rest stays out. Import the file as a new import.")
+        )
     if mapping is not None and locked.checkpoint == 0:
         columns_of(locked.kind, import_preview(locked, rows=1).headings, mapping)
         locked.mapping = mapping
@@ -289,11 +295,11 @@ def import_cancel(*, job: ImportJob, acting_user: User | None) -> ImportJob:
     # A check that has begun is told, and stops by itself.
     is_checking = locked.state == ImportJob.State.CHECKING and locked.started_at is not None
     if locked.state != ImportJob.State.RUNNING and not is_checking:
-        locked.state = ImportJob.State.CANCELLED
+        life.call_off(locked)
         # The upload holds contact data in clear and serves nobody now.
         schema_name = connection.schema_name
         if locked.path:
             transaction.on_commit(lambda: remove_upload(locked, schema_name))
-    locked.save(update_fields=["is_cancel_asked", "state"])
+    locked.save(update_fields=["is_cancel_asked"])
     audit.record(acting_user=acting_user, action="import.cancel", target=locked)
     return locked

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from brands.wall import scope
 from members import folders
-from members.imports import images
+from members.imports import images, life
 from members.imports.pipeline import remove_upload
 from members.imports.report import rejected_file
 from members.imports.services import import_enqueue
@@ -56,8 +56,7 @@ def uploads_purge(tenant: Tenant) -> int:
             | Q(state=State.PAUSED, finished_at__lt=now - UPLOADS_WAIT)
         )
         for job in waiting.select_for_update(skip_locked=True):
-            job.state = ImportJob.State.CANCELLED
-            job.save(update_fields=["state"])
+            life.call_off(job)
             if job.path:
                 deleted += remove_upload(job, tenant.schema_name)
         mended = ImportJob.objects.exclude(rejected_path="").filter(

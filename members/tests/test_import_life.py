@@ -8,12 +8,14 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from members.imports import files
 from members.imports.acts import import_mend, import_pause
 from members.imports.errors import ImportRefused
 from members.imports.members import MemberChunks
 from members.imports.pipeline import source_path
 from members.imports.report import harmless, rejected_file, relived
 from members.imports.services import import_cancel, import_start
+from members.imports.undo import why_not_undone
 from members.imports.upkeep import imports_resume, uploads_purge
 from members.imports.uploads import keep_upload
 from members.models import ImportJob, Profile
@@ -84,6 +86,44 @@ def test_a_paused_import_is_given_up_with_its_file(
     with django_capture_on_commit_callbacks(execute=True):
         assert import_cancel(job=job, acting_user=cast.brand_manager).state == "cancelled"
     assert not path.exists()
+
+
+def test_what_a_cancelled_import_rejected_waits_no_longer_than_of_any_other(importer, cast):
+    # It had begun, was paused, and was called off before a worker took it up again.
+    job = importer.run(
+        importer.create("members", f"member_no,phone\nM1,{LIVE}\nM2,x\nM3,{LIVE}\n"),
+        chunk_rows=2,
+        progress=lambda running: (
+            running.checkpoint_line == 3
+            and running.state == "running"
+            and import_pause(job=running, acting_user=cast.brand_manager)
+        ),
+    )
+    assert (job.state, job.rows_rejected) == ("paused", 1)
+    import_start(job=job, acting_user=cast.brand_manager)
+    job = import_cancel(job=job, acting_user=cast.brand_manager)
+    assert (job.state, why_not_undone(job)) == ("cancelled", "")
+    job.refresh_from_db()
+    job.finished_at -= dt.timedelta(days=31)
+    job.save()
+    uploads_purge(importer.tenant)
+    assert not rejected_file(job, "acme").exists()
+
+
+def test_an_import_that_one_worker_has_done_stays_done_for_the_other(importer, monkeypatch):
+    job = importer.create("members", MEMBERS)
+    look = files.inspect_file
+
+    def late(path):
+        # Meanwhile another worker has come to the end, and deletes the file.
+        monkeypatch.setattr(files, "inspect_file", look)
+        assert importer.run(job).state == "done"
+        return look(path)
+
+    monkeypatch.setattr(files, "inspect_file", late)
+    assert importer.run(job).state == "done"
+    job.refresh_from_db()
+    assert (job.state, job.error, job.rows_created) == ("done", "", 36)
 
 
 def test_an_import_says_that_it_waits_for_another(importer, monkeypatch):

@@ -11,7 +11,7 @@ from members.figures import compare
 from members.imports import images
 from members.imports.acts import import_undo, job_run
 from members.imports.errors import ImportRefused
-from members.imports.services import import_cancel
+from members.imports.services import import_cancel, import_start
 from members.imports.undo import undo_run
 from members.models import Consent, ImportChange, ImportJob, Order, Profile
 from members.rollups import finish_pending
@@ -302,6 +302,17 @@ def test_an_undoing_that_was_killed_goes_on_where_it_stopped(filled, content, ca
     assert (done.state, done.checkpoint, done.bytes_total) == ("done", 5, 5)
     assert done.report["removed"] + done.report["restored"] == 5
     assert content() == before
+
+
+def test_an_import_that_was_taken_back_does_not_go_on(filled, cast, undo):
+    job = filled.members(CHANGES)
+    failed = {"state": "failed", "finished_at": job.finished_at}
+    ImportJob.objects.filter(pk=job.pk).update(**failed)
+    import_start(job=job, acting_user=cast.brand_manager)
+    ImportJob.objects.filter(pk=job.pk).update(**failed)
+    undo(job)
+    with pytest.raises(ImportRefused, match="was taken back"):
+        import_start(job=job, acting_user=cast.brand_manager)
 
 
 def test_an_undoing_stops_when_asked(filled, cast):
