@@ -75,16 +75,23 @@ def _read_line(
         raise ImportRefused(
             _("The first line is too long to hold the headings. Nothing was imported.")
         )
-    if is_first and b"\n" not in raw and b"\r" in raw:
-        raise ImportRefused(
-            _("The lines end in an old way (CR). Nothing was imported. Save the file as CSV again.")
-        )
     text = decode_line(raw, plain).removeprefix("\ufeff").rstrip("\r\n")
     mark = delimiter or max(_DELIMITERS, key=text.count)
     more = 0
     if is_first:
         text, more = _read_on(source, plain, text, mark)
-    cells = [cell.strip() for cell in next(csv.reader([text], delimiter=mark), [])]
+    try:
+        cells = [cell.strip() for cell in next(csv.reader([text], delimiter=mark), [])]
+    except csv.Error as error:
+        # A CR alone outside of quotation marks ends no line here.
+        if is_first:
+            raise ImportRefused(
+                _(
+                    "The lines end in an old way (CR). Nothing was imported. Save the file as CSV "
+                    "again."
+                )
+            ) from error
+        cells = []
     return _Line(cells, mark, source.tell(), number + 1 + more, not LONE.search(text))
 
 

@@ -7,6 +7,8 @@ import re
 
 # A row longer than this is given back instead of read: no row of members or orders comes near.
 MAX_ROW_BYTES = 256 * 1024
+# A cell may be as long as its row; Python's own limit would call half of that unreadable.
+csv.field_size_limit(MAX_ROW_BYTES)
 # What stands for a byte that is none of the encoding.
 LONE = re.compile("[\udc80-\udcff]")
 # The fault of a row that goes on in the next line.

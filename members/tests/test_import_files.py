@@ -67,6 +67,7 @@ def test_encodings_and_delimiters_are_recognised(file_of, encoding, found, delim
         (b"PK\x03\x04rest", "Excel"),
         (b"\x89PNG\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "no text file"),
         (b"a,b\r1,2\r", "CR"),
+        (b"a,b\r1,2\n3,4\n", "CR"),
         (b"name\n" + b"\xff\xfe\xff\x80" * 30, "neither"),
     ],
 )
@@ -145,6 +146,12 @@ def test_a_cell_of_ten_million_characters_is_given_back_and_the_rest_read(file_o
     assert good == {2: ["1", "2"], 4: ["4", "5"], 6: ["7", "8"]}
     assert sorted(bad) == [3, 5]
     assert f"{MAX_ROW_BYTES // 1024} KB" in bad[3].reason
+
+
+def test_a_heading_and_a_cell_may_be_as_long_as_a_row(file_of):
+    for data in (b"member_no," + b"n" * 200_000 + b"\n1,2\n", b"a,b\n" + b"1" * 200_000 + b",2\n"):
+        good, bad, _last = read(file_of(data))
+        assert (list(good), bad) == ([2], {})
 
 
 def test_memory_does_not_grow_with_the_file(file_of, tmp_path):
