@@ -165,16 +165,20 @@ def read_code(*, longest: int) -> Callable[[str], str]:
     return read_exactly
 
 
+# A comma parts thousands: 1,5 is one and a half somewhere, and fifteen nowhere.
+_WHOLE = re.compile(r"[+-]?(\d{1,3}(,\d{3}){1,5}|\d{1,18})(\.0*)?")
+
+
 def read_number(*, lowest: int, highest: int, empty: str | None = None) -> Callable[[str], str]:
     """Return a reader of whole numbers."""
 
     def read(cell: str) -> str:
-        text = unicodedata.normalize("NFKC", cell).strip().replace(",", "")
+        text = unicodedata.normalize("NFKC", cell).strip()
         if not text:
             return Problem(_("The cell is empty.")) if empty is None else empty
-        if not re.fullmatch(r"[+-]?\d{1,18}(\.0*)?", text):
+        if not _WHOLE.fullmatch(text):
             return Problem(_("“%(cell)s” is not a whole number.") % {"cell": shortened(cell)})
-        number = int(text.split(".")[0])
+        number = int(text.split(".")[0].replace(",", ""))
         if not lowest <= number <= highest:
             return Problem(
                 _("%(number)s is not between %(lowest)s and %(highest)s.")
@@ -271,6 +275,7 @@ def parse_instant(cell: str, zone: ZoneInfo) -> dt.datetime:
     *numbers, rest = match.groups()
     year, month, day = (int(number) for number in numbers if number is not None)
     hour = minute = second = micro = 0
+    offset = ""
     tzinfo: dt.tzinfo = zone
     if rest.strip():
         half = _HALF.search(rest)
@@ -282,13 +287,14 @@ def parse_instant(cell: str, zone: ZoneInfo) -> dt.datetime:
             )
         hour, minute, second = (int(part or 0) for part in time.groups()[:3])
         micro = int((time[4] or "")[:6].ljust(6, "0"))
+        offset = time[5] or ""
         if half and hour <= 12:
             hour = hour % 12 + (12 if half[0].lower() in {"下午", "pm"} else 0)
-        if offset := time[5]:
-            tzinfo = dt.datetime.strptime(offset.upper(), "%z").tzinfo or zone
     if not 1900 <= year <= 2100:
         raise ValueError(_("The year %(year)d is not between 1900 and 2100.") % {"year": year})
     try:
+        if offset:
+            tzinfo = dt.datetime.strptime(offset.upper(), "%z").tzinfo or zone
         return dt.datetime(year, month, day, hour, minute, second, micro, tzinfo)
     except ValueError as error:
         raise ValueError(

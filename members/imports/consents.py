@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from brands.services import answers_bump
 from members import contacts, locks
 from members.contacts import identity_key
+from members.exports.tasks import sweep_enqueue
 from members.identity import hot_profiles
 from members.identity.spaces import Spaces, SpaceUnknown
 from members.imports import cells
@@ -51,6 +53,9 @@ _YES_NO = {
 }
 
 
+_READ_CODE = cells.read_code(longest=64)
+
+
 @dataclass(frozen=True)
 class Found:
     """Be the member that a number names in the brand."""
@@ -60,6 +65,11 @@ class Found:
     # Members of the brand that carry the number, who are one person unless it is hot.
     holders: int = 1
     is_hot: bool = False
+
+
+def _read_member_no(cell: str) -> str:
+    """Read a member's number as files of members do; a row may name the member by another."""
+    return _READ_CODE(cell) if cell.strip() else ""
 
 
 class ConsentChunks:
@@ -79,7 +89,7 @@ class ConsentChunks:
         self.notices, self.ended = answerable_notices()
         yes_no = _("“%(cell)s” is neither yes nor no.")
         self.readers = {
-            "member_no": read(cells.read_text(longest=64)),
+            "member_no": read(_read_member_no),
             "unionid": read(cells.read_text(longest=64)),
             "card_no": read(cells.read_text(longest=64)),
             "phone": read(cells.read_text(longest=64)),
@@ -94,7 +104,7 @@ class ConsentChunks:
         self.defaults = {**dict.fromkeys(self.readers, ""), "guardian": "f"}
 
     def _read_notice(self, cell: str) -> str:
-        text = cell.strip()
+        text = unicodedata.normalize("NFKC", cell).strip()
         if not text or text in self.notices:
             return self.notices.get(text, "")
         # A no is recorded whatever became of the notice.
@@ -266,4 +276,5 @@ class ConsentChunks:
             refresh_notices("answering_person")
             stratify_persons(cursor, "answering_person")
             answers_bump()
+            sweep_enqueue()
         return added

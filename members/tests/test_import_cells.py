@@ -85,6 +85,7 @@ def test_times_without_an_offset_are_on_the_group_s_clock(cell):
         ("2026-02-30", "exists"),
         ("1026-02-03", "1900"),
         ("2026-11-21 7 pm", "not a time"),
+        ("2026-11-21 07:00:00+25:00", "exists"),
         ("yesterday", "not a day"),
     ],
 )
@@ -111,6 +112,8 @@ def test_whole_numbers_may_look_like_a_spreadsheet_s():
     read = cells.read_number(lowest=0, highest=10**6)
     assert [read("7"), read("7.0"), read("1,000")] == ["7", "7", "1000"]
     assert all(isinstance(read(cell), cells.Problem) for cell in ["", "x", "1.5", "-1", "9999999"])
+    # One and a half, as half of Europe writes it, is not fifteen.
+    assert all(isinstance(read(cell), cells.Problem) for cell in ["1,5", "12,34", ",500", "1,0000"])
     assert cells.read_number(lowest=0, highest=9, empty="1")("") == "1"
 
 

@@ -29,7 +29,8 @@ def test_a_file_of_answers_opens_and_closes(importer, members, counts):
     head = "会员号,手机号,卡号,告知版本,是否同意,同意时间,渠道,凭证,监护人\n"
     job = importer.consents(
         head
-        + "M1,,,1,是,2026-02-01,store,form 7,\n"
+        # Written in full width, as input methods leave it.
+        + "Ｍ１,,,１,是,2026-02-01,store,form 7,\n"
         + ",138-0013-8001,,1,同意,2026-02-01 10:00,,,\n"
         + "M3,,,1,yes,2026-02-01,,,是\n"
     )
