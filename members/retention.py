@@ -22,6 +22,7 @@ from brands.modes import Mode
 from brands.wall import scope
 from members import folders, locks
 from members.exports import files as export_files
+from members.imports import life
 from members.imports.pipeline import remove_upload
 from members.models import (
     ExportJob,
@@ -32,7 +33,7 @@ from members.models import (
 )
 from members.models.retention import Purpose
 from members.rights import certificates, files
-from members.rights.erasure import Act, erase
+from members.rights.erasure import Act, erase, hold
 from members.rights.errors import RightsRefused
 from members.rollups import finish_pending
 from tenants import audit
@@ -344,6 +345,11 @@ def _inactive_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
         connection.cursor() as cursor,
     ):
         cursor.execute(f"{_INACTIVE} ORDER BY x.id LIMIT {ERASED_AT_ONCE}", {"before": before})
+        if not (found := [pk for pk, _brand in cursor.fetchall()]):
+            return Counter()
+        hold(cursor, found)
+        # Whoever was waited for may have brought an order or a yes of one of them.
+        cursor.execute(f"{_INACTIVE} AND x.id = ANY(%(ids)s)", {"before": before, "ids": found})
         of_brand: dict[int, list[int]] = {}
         for pk, brand in cursor.fetchall():
             of_brand.setdefault(brand, []).append(pk)
@@ -384,8 +390,7 @@ def _uploads_end(tenant: Tenant, before: dt.datetime) -> Counter[int]:
         )
         jobs = list(waiting.select_for_update(skip_locked=True))
         for job in jobs:
-            job.state = ImportJob.State.CANCELLED
-            job.save(update_fields=["state"])
+            life.call_off(job)
             remove_upload(job, tenant.schema_name)
     return Counter(job.brand_id for job in jobs)
 

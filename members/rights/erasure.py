@@ -81,7 +81,7 @@ def erase(*, tenant: Tenant, acts: Sequence[Act]) -> Erased:
     """
     erased = Erased([Counter() for _act in acts])
     with connection.cursor() as cursor:
-        erased.brands = _hold(cursor, acts)
+        erased.brands = hold(cursor, [pk for act in acts for pk in act.profiles])
         erased.profiles = _stage(cursor, acts)
         if not erased.profiles:
             return erased
@@ -97,9 +97,11 @@ def erase(*, tenant: Tenant, acts: Sequence[Act]) -> Erased:
     return erased
 
 
-def _hold(cursor: CursorWrapper, acts: Sequence[Act]) -> frozenset[int]:
-    ids = [pk for act in acts for pk in act.profiles]
-    cursor.execute("SELECT DISTINCT brand_id FROM members_profile WHERE id = ANY(%s)", [ids])
+def hold(cursor: CursorWrapper, profiles: Sequence[int]) -> frozenset[int]:
+    """Hold off whoever else writes members of these ones' brands; return the brands."""
+    cursor.execute(
+        "SELECT DISTINCT brand_id FROM members_profile WHERE id = ANY(%s)", [list(profiles)]
+    )
     brands = sorted(brand for (brand,) in cursor.fetchall())
     for brand in brands:
         # In the order in which imports take them.

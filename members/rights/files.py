@@ -8,11 +8,12 @@ rejected. What cannot be read is taken to hold them.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -23,6 +24,7 @@ from brands.selectors import visible_for_grant
 from brands.wall.visibility import Kind
 from members import contacts, folders
 from members.exports import files as export_files
+from members.imports import life
 from members.imports.pipeline import remove_upload
 from members.keys import group_keys, sealing_keys
 from members.models import ExportJob, GroupPersonRequest, ImportJob, PersonRequest
@@ -33,6 +35,8 @@ _ENCODINGS = ("utf-8-sig", "gb18030")
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _MOBILE = re.compile(r"(?:\+?86)?(1[3-9][0-9]{9})\Z")
 _NOISE = re.compile(r"[\s().\-]")
+_BETWEEN = re.compile(r"[,;\t\r\n|\"]")
+_BLOCK, _LONGEST = 1 << 20, 4096
 
 
 def clean(*, tenant: Tenant, erased: Erased) -> None:
@@ -66,6 +70,7 @@ def _is_theirs(cells: Iterable[str], texts: frozenset[str]) -> bool:
 
 
 def _text(path: Path) -> str | None:
+    """Return what a file of rejected rows says; None where it cannot be read."""
     data = path.read_bytes()
     if data.startswith(_UTF_16):
         return data.decode("utf-16", "replace")
@@ -125,12 +130,13 @@ def _clean_uploads(tenant: Tenant, erased: Erased) -> None:
         if path.exists() and _holds(path, erased.texts_of([job.brand_id])):
             remove_upload(job, tenant.schema_name)
             if not job.is_finished or job.state == ImportJob.State.FAILED:
-                job.state = ImportJob.State.CANCELLED
-                job.error = _(
-                    "Somebody in the file asked to be erased, so it was deleted. What was imported "
-                    "is kept. Upload the file again without them."
+                life.call_off(
+                    job,
+                    _(
+                        "Somebody in the file asked to be erased, so it was deleted. What was "
+                        "imported is kept. Upload the file again without them."
+                    ),
                 )
-                job.save(update_fields=["state", "error"])
     folder = Path(settings.MEDIA_ROOT) / "imports" / tenant.schema_name
     needed = set(ImportJob.objects.filter(running).values_list("path", flat=True))
     for path in folder.glob("*"):
@@ -143,11 +149,32 @@ def _clean_uploads(tenant: Tenant, erased: Erased) -> None:
 
 
 def _holds(path: Path, texts: frozenset[str]) -> bool:
-    text = _text(path)
-    if text is None:
+    """Tell whether a file, of any size, has one of the identifiers for a cell."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    is_utf_16 = start.startswith(_UTF_16)
+    if b"\0" in start and not is_utf_16:
         return True
-    cells = re.split(r"[,;\t\r\n|\"]", text)
-    return _is_theirs(cells, texts)
+    for encoding in ("utf-16",) if is_utf_16 else _ENCODINGS:
+        try:
+            return any(_is_theirs(cells, texts) for cells in _cells(path, encoding))
+        except UnicodeDecodeError:
+            continue
+    return True
+
+
+def _cells(path: Path, encoding: str) -> Iterator[list[str]]:
+    """Yield a file's cells, whatever stands between them; raises UnicodeDecodeError."""
+    errors = "replace" if encoding == "utf-16" else "strict"
+    decoder = codecs.getincrementaldecoder(encoding)(errors)
+    rest = ""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            *cells, rest = _BETWEEN.split(rest + decoder.decode(block))
+            yield cells
+            # No identifier is as long: of what has no end, no more is kept.
+            rest = rest[-_LONGEST:]
+    yield [rest + decoder.decode(b"", final=True)]
 
 
 def _brands_shown(grants: set[int], tenant: Tenant) -> dict[int, frozenset[int]]:

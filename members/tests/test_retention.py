@@ -133,6 +133,25 @@ def test_rules_take_what_they_count_and_nothing_before_a_second_admin_approves(
     assert counts(cast.brand_manager) == {}
 
 
+def test_who_comes_back_while_retention_waits_its_turn_stays(old_acme, cast, seeing, monkeypatch):
+    with seeing(cast.group_admin):
+        retention.rule_set(purpose=Purpose.INACTIVE, days=1095, acting_user=cast.group_admin)
+    retention.retention_count(tenant=old_acme)
+    with seeing(cast.second_admin):
+        retention.rule_approve(purpose=Purpose.INACTIVE, acting_user=cast.second_admin)
+    wait = retention.hold
+
+    def hold(cursor, profiles):
+        # An import held the brand, and brought a visit.
+        Event.objects.filter(event_id="1").update(profile_id=profiles[0])
+        return wait(cursor, profiles)
+
+    monkeypatch.setattr(retention, "hold", hold)
+    assert retention.retention_run(tenant=old_acme) == 0
+    with tenant_transaction(old_acme), scope.bulk(reason="test"):
+        assert Profile.objects.filter(member_no="OLD").exists()
+
+
 def test_a_rule_is_approved_also_where_every_brand_keeps_its_counts_to_itself(
     old_acme, cast, seeing, switch, visit
 ):

@@ -29,7 +29,7 @@ from members.models import (
     PersonRequest,
     Profile,
 )
-from members.rights import copies
+from members.rights import copies, files
 from members.rights.places import PLACES, How
 from members.rights.work import rights_run
 from members.rollups import finish_pending, is_unfinished
@@ -220,6 +220,20 @@ def test_a_copy_holds_everything_and_is_handed_out_once_to_who_asked(world, visi
     assert membership["notices"][0]["version"] == "1"
     assert not kept.exists()
     assert client.post(page, {"act": "fetch"}).status_code == 302
+
+
+def test_an_upload_of_any_size_is_looked_through_piece_by_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_BLOCK", 5)
+    path, texts = tmp_path / "up.csv", frozenset({"+8613800000001", "张伟"})
+    for encoding in ("utf-8", "utf-8-sig", "gb18030", "utf-16"):
+        for told in ("李娜,138 0000 0001\r\n", "李娜;x\n张伟;y", "'13800000001"):
+            path.write_bytes(f"姓名,手机\n{told}".encode(encoding))
+            assert files._holds(path, texts)
+        path.write_bytes("姓名,手机\n李娜,13800000002\n张伟一,138000000011\n".encode(encoding))
+        assert not files._holds(path, texts)
+    # What cannot be read may hold anybody.
+    path.write_bytes(b"\xff\xff\xff")
+    assert files._holds(path, texts)
 
 
 def test_a_copy_says_of_a_rule_what_it_asks_and_no_more():
