@@ -126,7 +126,10 @@ class MemberChunks:
             "generated": "f",
         }
         self._take_keys(group_keys())
-        self.by_name = _("Import %(number)s") % {"number": job.pk}
+        # Whose word it is that two members are one: what no file brings has no number.
+        self.by_name = (
+            _("Import %(number)s") % {"number": job.pk} if job.pk else job.created_by_name
+        )
         # The members that the last chunk wrote.
         self._written: set[str] = set()
         self._day_of = lru_cache(maxsize=50_000)(

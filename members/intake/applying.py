@@ -315,7 +315,9 @@ def _members(
         for fields, rows in by_fields.items():
             names = ["store_code" if name == "store" else name for name in ("member_no", *fields)]
             job = ImportJob(
-                brand_id=brand_id, mapping=dict(zip(names, ("member_no", *fields), strict=True))
+                brand_id=brand_id,
+                mapping=dict(zip(names, ("member_no", *fields), strict=True)),
+                created_by_name="API",
             )
             writer = MemberChunks(tenant, job, {name: place for place, name in enumerate(names)})
             _counts, bad = writer.write(_chunk(rows))

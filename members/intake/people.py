@@ -141,7 +141,9 @@ class Members:
             key: f"fan-{identity_key(keys, 'fan', f'{brand}:{key.hex()}').hex()}" for key in missing
         }
         job = ImportJob(
-            brand_id=self._brand_id, mapping={name: name for name in ("member_no", column)}
+            brand_id=self._brand_id,
+            mapping={name: name for name in ("member_no", column)},
+            created_by_name="API",
         )
         writer = MemberChunks(self._tenant, job, {"member_no": 0, column: 1})
         writer.write(

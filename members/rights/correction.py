@@ -57,7 +57,7 @@ def correct(
             )
         )
     for profile in seen:
-        _write(tenant, profile, right)
+        _write(tenant, profile, right, acting_user)
         # Fields only: HQ reads the audit in every mode, and it is kept for good.
         audit.record(
             acting_user=acting_user,
@@ -69,12 +69,13 @@ def correct(
     return {"members.Profile": len(seen)}
 
 
-def _write(tenant: Tenant, profile: Profile, right: dict[str, str]) -> None:
+def _write(tenant: Tenant, profile: Profile, right: dict[str, str], acting_user: User) -> None:
     headings = ["member_no", *right]
     job = ImportJob(
         brand_id=profile.brand_id,
         kind=ImportJob.Kind.MEMBERS,
         mapping={name: name for name in headings},
+        created_by_name=str(acting_user)[:120],
     )
     writer = MemberChunks(tenant, job, {name: place for place, name in enumerate(headings)})
     _counts, bad = writer.write(Chunk(lines=[1], rows=[[profile.member_no, *right.values()]]))

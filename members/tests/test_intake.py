@@ -24,7 +24,7 @@ from members.imports.services import import_create, import_run
 from members.intake.applying import intake_apply, lines_apply
 from members.intake.lines import read
 from members.keys import group_keys
-from members.models import Event, IntakeBatch, IntakePart, PoolMetric, Profile
+from members.models import Event, IntakeBatch, IntakePart, PersonMerge, PoolMetric, Profile
 from members.rollups import finish_pending
 from members.tests.pools import fill, phone_of
 from members.tests.tokens import program
@@ -81,20 +81,24 @@ def test_each_line_is_answered_at_once_and_applied_by_the_worker(acme, tea, appl
         {"type": "member", "member_no": "NEW-1", "phone": "13900000001", "name": "An"},
         event("scan", 3, member_no="NEW-1"),
         event("visit", 4, member_no="NOBODY"),
+        # Paid with a coupon.
+        event("order", 5, order_no="T-0", amount=0),
+        {"type": "member", "member_no": "NEW-2", "phone": "13900000001"},
     ]
     response = post(tea, lines)
     body = response.json()
     assert response.status_code == 202
-    assert (body["accepted"], body["duplicate"], body["refused"]) == (4, 1, 2)
+    assert (body["accepted"], body["duplicate"], body["refused"]) == (6, 1, 2)
     told = {result["line"]: (result["state"], result.get("field")) for result in body["results"]}
     assert told == {2: ("duplicate", None), 3: ("refused", "colour"), 4: ("refused", None)}
-    assert apply() == 4
+    assert apply() == 6
     job = tea.get(body["url"]).json()
-    assert (job["state"], job["applied"], job["failed"]) == ("applied", 3, 1)
+    assert (job["state"], job["applied"], job["failed"]) == ("applied", 5, 1)
     assert [(one["line"], one["field"]) for one in job["results"]] == [(7, "member_no")]
     with tenant_transaction(acme), scope.bulk(reason="test"):
-        assert Event.objects.count() == 2
+        assert Event.objects.count() == 3
         assert Profile.objects.get(member_no="NEW-1").contact.phone_key
+        assert set(PersonMerge.objects.values_list("by_name", flat=True)) == {"API"}
         assert IntakePart.objects.count() == 0
 
 
