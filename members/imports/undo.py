@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from brands.wall import scope
 from members import locks
 from members.imports import images, life, undo_members, undo_orders, undo_places, undo_told
-from members.imports.errors import ImportOvertaken
+from members.imports.errors import ImportOvertaken, ImportRefused
 from members.imports.undo_steps import Step, Undone
 from members.models import ImportChange, ImportJob, Order, Profile, Tag
 from members.rollups import finish_pending
@@ -74,7 +74,8 @@ def why_not_undone(job: ImportJob) -> str:
         return _("Imports are taken back within %(days)d days. This one ended before.") % {
             "days": settings.IMPORT_UNDO_DAYS
         }
-    for undoing in job.undoings.all():
+    # A sibling may name it as well.
+    for undoing in job.undoings.filter(brand_id=job.brand_id):
         if not undoing.is_finished:
             return _("The import is being taken back already.")
         if undoing.state == State.DONE and not sum(undoing.report.get("kept", {}).values()):
@@ -145,8 +146,14 @@ def _begin(tenant: Tenant, job_id: int) -> ImportJob:
         job = jobs.get(pk=job_id)
         if job.state not in {State.QUEUED, State.RUNNING, State.FAILED}:
             return job
+        try:
+            undone = _undone(job)
+        except ImportRefused as error:
+            job.state, job.error, job.finished_at = State.FAILED, str(error), timezone.now()
+            job.save(update_fields=["state", "error", "finished_at"])
+            return job
         if not job.report:
-            job.bytes_total = _amount(_undone(job))
+            job.bytes_total = _amount(undone)
             job.report = {"step": 0, "after": 0, "restored": 0, "removed": 0, "kept": {}}
         job.state, job.phase, job.error = State.RUNNING, "rows", ""
         job.started_at, job.finished_at = timezone.now(), None
@@ -156,9 +163,11 @@ def _begin(tenant: Tenant, job_id: int) -> ImportJob:
 
 
 def _undone(job: ImportJob) -> ImportJob:
-    if job.undoes is None:
-        raise RuntimeError(f"{job.pk} takes no import back.")
-    return job.undoes
+    """Return the import that a job takes back: of its own brand, whatever number its row names."""
+    undone = job.undoes
+    if undone is None or (undone.brand_id, undone.kind) != (job.brand_id, job.kind):
+        raise ImportRefused(_("The import to take back is not this brand's. Nothing was done."))
+    return undone
 
 
 def _amount(undone: ImportJob) -> int:

@@ -11,12 +11,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from brands.models import Brand
 from brands.wall import scope
 from members.folders import StrangePath, fresh_path, rejected_path
+from members.imports.acts import job_run
 from members.imports.errors import ImportRefused
 from members.imports.pipeline import import_run, remove_upload, source_path
 from members.imports.report import rejected_file
 from members.imports.services import import_cancel, import_create
+from members.imports.undo import why_not_undone
 from members.imports.uploads import keep_upload
-from members.models import ImportJob
+from members.models import ImportJob, Profile
 from tenants.context import tenant_transaction
 
 ROWS = b"member_no,phone\n1,13800138000\n2,no phone\n"
@@ -123,3 +125,28 @@ def test_a_planted_path_is_neither_imported_nor_deleted_and_says_so(
     ):
         assert import_cancel(job=job, acting_user=None).state == "cancelled"
     assert theirs.exists()
+
+
+def test_no_row_takes_a_siblings_import_back(acme, seeing, cast, upload):
+    """The owner's worker removes the members of whichever import a job's row names."""
+    made = {code: upload(code)[0] for code in ("tea", "bakery")}
+    for job in made.values():
+        assert import_run(tenant=acme, job_id=job.pk).rows_created == 1
+    kept = {"tea": 0, "bakery": 1}
+    acme.locale = "en"
+    for code, state in (("bakery", "failed"), ("tea", "done")):
+        with seeing(cast.brand_manager):
+            row = {"brand_id": made["tea"].brand_id, "kind": "members", "state": "queued"}
+            (planted,) = ImportJob.objects.bulk_create(
+                [ImportJob(**row, file_name="x.csv", undoes_id=made[code].pk)]
+            )
+        assert job_run(tenant=acme, job_id=planted.pk).state == state
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        found = {code: Profile.objects.filter(brand__code=code).count() for code in kept}
+        assert found == kept
+        refused = ImportJob.objects.get(undoes=made["bakery"])
+        assert (refused.report, refused.checkpoint) == ({}, 0)
+        assert "not this brand's" in refused.error
+        # Nor does it stand in the way of the sibling's own.
+        theirs = ImportJob.objects.get(pk=made["bakery"].pk)
+        assert why_not_undone(theirs) == ""

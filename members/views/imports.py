@@ -136,8 +136,8 @@ def _watched(request: GroupRequest, job: ImportJob) -> dict[str, object]:
         "found": _found(job) if job.state == State.CHECKED and job.report else None,
         "kept": _kept(job) if job.undoes_id else [],
         "mend_form": MendForm() if may_act and job.is_finished and job.rows_rejected else None,
-        "mendings": list(job.mendings.order_by("pk")),
-        "undoings": list(job.undoings.order_by("pk")),
+        "mendings": list(job.mendings.filter(brand=job.brand_id).order_by("pk")),
+        "undoings": list(job.undoings.filter(brand=job.brand_id).order_by("pk")),
         "undone_until": undone_until(job) if may_act and not why_not_undone(job) else None,
     }
 
