@@ -26,6 +26,8 @@ KEYWORDS = {
     "ngettext_lazy": (1, 2),
     "pgettext": ((1, "c"), 2),
     "pgettext_lazy": ((1, "c"), 2),
+    # What an operation of the API does, which its page says in the reader's language.
+    "described": None,
 }
 _FIRST_DAY = datetime(2026, 11, 21, tzinfo=UTC)
 _STRING = r"""u?('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")"""

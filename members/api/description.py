@@ -8,6 +8,8 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
@@ -30,8 +32,8 @@ def description() -> dict[str, Any]:
             for code, response in operation["responses"].items():
                 problem = response.get("content", {}).get(PROBLEM, {}).get("schema", {})
                 response["description"] = problem.pop("description", "") or {
-                    "200": "What was asked for.",
-                    "202": "Taken.",
+                    "200": gettext_noop("What was asked for."),
+                    "202": gettext_noop("Taken."),
                 }.get(code, "")
                 if problem:
                     response["content"][PROBLEM]["schema"] = {
@@ -63,19 +65,25 @@ class SchemaView(APIView):
 
 @login_not_required
 def docs(request: HttpRequest) -> HttpResponse:
-    """Show the description as a page: no script, nothing from elsewhere."""
+    """Show the description as a page in the reader's language: no script, nothing from elsewhere.
+
+    The description itself stays in English, which programs are made from.
+    """
     schema = description()
     operations = [
         {
             "address": address,
             "method": method.upper(),
-            "summary": operation.get("summary", ""),
-            # Written for programs in Markdown.
-            "needs": operation.get("description", "").replace("`", ""),
+            "summary": _said(operation["summary"]),
+            "action": operation.get("x-action", ""),
             "parameters": operation.get("parameters", []),
             "takes": _taken(operation, schema),
             "answers": [
-                {"status": code, "words": response["description"], "fields": _answered(response)}
+                {
+                    "status": code,
+                    "words": _said(response["description"]),
+                    "fields": _answered(response),
+                }
                 for code, response in sorted(operation["responses"].items())
             ],
         }
@@ -86,6 +94,11 @@ def docs(request: HttpRequest) -> HttpResponse:
     return render(
         request, "members/api_docs.html", {"info": schema["info"], "operations": operations}
     )
+
+
+def _said(text: str) -> str:
+    # The translation of nothing is the catalogue's own heading.
+    return _(text) if text else ""
 
 
 def _taken(operation: dict[str, Any], schema: dict[str, Any]) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.utils.text import slugify
+from django.utils.translation import gettext_noop as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
@@ -65,17 +66,17 @@ PROBLEM_SHAPE = {
     "required": ["type", "title", "status"],
 }
 _REFUSALS = {
-    400: "A parameter or the body cannot be read; nothing was written.",
-    401: "No token, or none that holds at this host now.",
-    403: "The token lacks the action, or its role the right.",
-    404: "Nothing here that this token may see.",
-    405: "The address does not take this method.",
-    406: "No answer of the sort that was asked for.",
-    409: "The idempotency key was used before, for other lines.",
-    413: "More lines or bytes than a batch may have.",
-    415: "The body is not of the sort that the address takes.",
-    422: "None of the lines was taken.",
-    429: "Too many requests by one token; Retry-After says when to go on.",
+    400: _("A parameter or the body cannot be read; nothing was written."),
+    401: _("No token, or none that holds at this host now."),
+    403: _("The token lacks the action, or its role the right."),
+    404: _("Nothing here that this token may see."),
+    405: _("The address does not take this method."),
+    406: _("No answer of the sort that was asked for."),
+    409: _("The idempotency key was used before, for other lines."),
+    413: _("More lines or bytes than a batch may have."),
+    415: _("The body is not of the sort that the address takes."),
+    422: _("None of the lines was taken."),
+    429: _("Too many requests by one token; Retry-After says when to go on."),
 }
 _ALWAYS = (401, 403, 405, 406, 429)
 
@@ -100,6 +101,7 @@ def described(
         operation_id=slugify(summary).replace("-", "_"),
         summary=summary,
         description=f"Needs the action `{needs}`." if needs else "Any token may ask.",
+        extensions={"x-action": needs} if needs else None,
         parameters=[*([query] if query else []), *headers],
         request=body,
         responses=responses,

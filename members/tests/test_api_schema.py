@@ -73,6 +73,16 @@ def test_every_address_is_described():
     assert len(OPERATIONS) == len(SCHEMA.raw_schema["paths"]) == len(urlpatterns) - 2
 
 
+def test_the_page_of_the_api_speaks_the_language_of_its_reader(acme, monkeypatch):
+    said = {"List the notices in force": "现行告知", "Taken.": "已受理。"}
+    monkeypatch.setattr("members.api.description._", lambda text: said.get(text, text))
+    page = Client(headers={"host": "acme.localhost"}).get("/api/v1/docs/").content.decode()
+    assert "现行告知" in page
+    assert "已受理。" in page
+    assert "List the notices in force" not in page
+    assert "<code>members:read</code>" in page
+
+
 def send(client: Client, case: Any, body: bytes | None) -> Response:
     """Send a case through the site and return the answer as the checks take it."""
     said = case.as_transport_kwargs(base_url=HOST)
