@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from brands.models import Brand
 from brands.wall.visibility import Visible
+from members.imports.contract import fields_open, kind_is_open
 from members.imports.mapping import FIELDS
 from members.imports.sources import sources_of
 from members.models import ImportJob
@@ -95,7 +96,8 @@ def kinds_for(user: User) -> list[tuple[str, Any]]:
     return [
         (kind, label)
         for kind, label in ImportJob.Kind.choices
-        if all(user.has_perm(needed) for needed in _NEEDED.get(kind, ()))
+        if kind_is_open(kind, user)
+        and all(user.has_perm(needed) for needed in _NEEDED.get(kind, ()))
     ]
 
 
@@ -136,7 +138,13 @@ class ColumnsForm(forms.Form):
     """Ask for each column of a file which field it is."""
 
     def __init__(
-        self, *args: Any, kind: str, headings: list[str], mapping: dict[str, str], **kwargs: Any
+        self,
+        *args: Any,
+        kind: str,
+        headings: list[str],
+        mapping: dict[str, str],
+        user: User,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.kind = kind
@@ -145,7 +153,7 @@ class ColumnsForm(forms.Form):
             ("", _("– leave out –")),
             *(
                 (field.name, f"{field.label} *" if field.is_required else field.label)
-                for field in FIELDS[kind]
+                for field in fields_open(kind, user)
             ),
         ]
         chosen = {heading: name for name, heading in mapping.items()}

@@ -39,7 +39,7 @@ def import_check(
     """
     if job.checkpoint or job.undoes_id:
         raise ImportRefused(_("A check comes before the import. This one has begun."))
-    locked = to_start(job, STARTABLE | {State.QUEUED}, mapping)
+    locked = to_start(job, STARTABLE | {State.QUEUED}, mapping, acting_user)
     set_rules(locked, rules, acting_user)
     locked.state = State.CHECKING
     locked.report = {}

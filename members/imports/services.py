@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from brands.models import Brand
 from members.imports import life
+from members.imports.contract import mapping_open, refuse_contact
 from members.imports.errors import ImportRefused
 from members.imports.files import Preview, preview_file
 from members.imports.mapping import columns_of
@@ -77,7 +78,9 @@ def import_create(
         )
     arrival = take_in(path, connection.schema_name, brand.pk, part=part)
     try:
-        fields = _looked_at(arrival, kind, source, mapping, is_mapped_later=is_mapped_later)
+        fields = _looked_at(
+            arrival, kind, source, mapping, acting_user, is_mapped_later=is_mapped_later
+        )
         arrival.keep(connection.schema_name, brand.pk)
         job = ImportJob.objects.create(
             brand=brand,
@@ -112,10 +115,12 @@ def _looked_at(
     kind: str,
     source: ImportSource | None,
     mapping: dict[str, str] | None,
+    acting_user: User | None,
     *,
     is_mapped_later: bool,
 ) -> dict[str, Any]:
     """Return what a job keeps of its file, or of the parts of which one is to be chosen."""
+    refuse_contact(kind, mapping or {}, acting_user)
     shape = arrival.shape
     if shape is None:
         if not is_mapped_later:
@@ -140,6 +145,7 @@ def _looked_at(
         raise ImportRefused(_("The file has headings but no rows. Nothing was imported."))
     if mapping is None:
         mapping, _is_as_last = mapping_for(source, kind, shape.headings)
+        mapping = mapping_open(mapping, acting_user)
     if not is_mapped_later:
         columns_of(kind, shape.headings, mapping)
     return {
@@ -162,7 +168,7 @@ def import_take_part(*, job: ImportJob, part: str, acting_user: User | None) -> 
     schema_name = connection.schema_name
     arrival = take_in(source_path(job, schema_name), schema_name, job.brand_id, part=part)
     try:
-        fields = _looked_at(arrival, job.kind, job.source, None, is_mapped_later=True)
+        fields = _looked_at(arrival, job.kind, job.source, None, acting_user, is_mapped_later=True)
         fields |= {
             "path": str(arrival.path.relative_to(settings.MEDIA_ROOT)),
             "file_name": " › ".join((job.file_name, *arrival.inside))[:200],
@@ -215,7 +221,7 @@ def import_start(
     `rules` are kept for the source's next file too. Raises ImportRefused where the columns do not
     fit or the job is not waiting.
     """
-    locked = to_start(job, STARTABLE, mapping)
+    locked = to_start(job, STARTABLE, mapping, acting_user)
     set_rules(locked, rules, acting_user)
     locked.state = ImportJob.State.QUEUED
     locked.save()
@@ -231,7 +237,10 @@ def import_start(
 
 
 def to_start(
-    job: ImportJob, states: frozenset[ImportJob.State], mapping: dict[str, str] | None
+    job: ImportJob,
+    states: frozenset[ImportJob.State],
+    mapping: dict[str, str] | None,
+    acting_user: User | None,
 ) -> ImportJob:
     """Return a job, locked, with its columns and nothing asked of it; ImportRefused if it cannot.
 
@@ -248,6 +257,8 @@ def to_start(
     if mapping is not None and locked.checkpoint == 0:
         columns_of(locked.kind, import_preview(locked, rows=1).headings, mapping)
         locked.mapping = mapping
+    if locked.checkpoint == 0:
+        refuse_contact(locked.kind, locked.mapping, acting_user)
     locked.is_cancel_asked = locked.is_pause_asked = False
     locked.error = ""
     locked.started_at = locked.finished_at = None

@@ -249,6 +249,15 @@ def test_headings_that_are_a_members_cells_stay_with_those_who_may_read_the_file
         page = visit(person).get(watched)
         assert page.status_code == 200
         assert "13800138000" not in page.content.decode(), person
+    # Nor while their columns are chosen, nor in the words that name what there is to choose from.
+    client, response = upload("M1,13800138000\nM2,13800138001\n")
+    provider = visit(cast.provider_operator)
+    assert {provider.get(response.url).status_code, provider.post(response.url).status_code} == {
+        404
+    }
+    waiting = provider.get(f"/imports/{job_of(acme).pk}/")
+    assert (waiting.status_code, b"13800138000" in waiting.content) == (200, False)
+    assert b"13800138000" in client.post(response.url).content
 
 
 def test_an_orders_file_with_names_in_it_is_read_without_contact_data_by_its_author_alone(
@@ -257,8 +266,41 @@ def test_an_orders_file_with_names_in_it_is_read_without_contact_data_by_its_aut
     text = "order_no,member_no,ordered_at,amount,收货人\nA1,M1,2026-03-01,5,Zhang Wei\n"
     client, response = upload(text, kind="orders")
     assert "Zhang Wei" in client.get(response.url).content.decode()
-    page = visit(cast.provider_operator).get(response.url)
-    assert page.status_code == 200
-    assert "Zhang Wei" not in page.content.decode()
+    assert visit(cast.provider_operator).get(response.url).status_code == 404
     client, response = upload(text, kind="orders", person=cast.provider_operator)
     assert "Zhang Wei" in client.get(response.url).content.decode()
+
+
+def test_who_is_shown_no_contact_data_names_nobody_by_it_in_a_file(acme, upload, visit, cast):
+    """Which rows name nobody would tell whose number it is, as would what is unchanged."""
+    answers = "会员号,手机号,同意,同意时间\nM1,13800138000,否,2026-02-01\n"
+    client, response = upload(answers, kind="consents", person=cast.provider_operator)
+    assert "phone" not in job_of(acme).mapping
+    assert '<option value="phone"' not in client.get(response.url).content.decode()
+    columns = {"column-0": "member_no", "column-2": "answer", "column-3": "answered_at"}
+    for act in ("check", "import"):
+        named = client.post(response.url, {**columns, "column-1": "phone", "act": act})
+        assert (named.status_code, job_of(acme).state) == (200, "uploaded")
+    assert client.post(response.url, {**columns, "act": "check"}).status_code == 302
+    assert job_of(acme).state == "checking"
+    # Not as a file of contact data either, nor by the columns that somebody else chose.
+    client, response = upload(
+        "会员号,手机号\nM1,13800138000\n", kind="contacts", person=cast.provider_operator
+    )
+    assert response.status_code == 200
+    own, response = upload()
+    own.post(response.url, {"column-0": "member_no", "column-1": "phone"})
+    done = import_run(tenant=acme, job_id=job_of(acme).pk)
+    mended = {"file": SimpleUploadedFile("m.csv", "Nummer,手机号\nM2,13800138000\n".encode())}
+    for person, said in ((cast.provider_operator, b"leaves contact data out"), (None, b"")):
+        client = visit(person or cast.brand_manager)
+        page = client.post(f"/imports/{done.pk}/mend/", mended, follow=True)
+        mended["file"].seek(0)
+        assert said in page.content
+        assert (job_of(acme).pk == done.pk) == bool(person)
+    # The twin: a contract that names contact data.
+    engagement = cast.provider_operator.acting_grant.engagement
+    engagement.includes_contact = True
+    engagement.save()
+    upload(answers, kind="consents", person=cast.provider_operator)
+    assert job_of(acme).mapping["phone"] == "手机号"

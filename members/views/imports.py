@@ -54,13 +54,20 @@ def sees_cells(request: GroupRequest, job: ImportJob) -> bool:
     """
     if job.brand_id not in request.visible.write_brands:
         return False
-    # The same person under another contract is another asker.
-    is_own = (
-        job.created_by_id == request.user.pk
-        and job.grant_id == request.grant.pk
-        and job.kind == ImportJob.Kind.ORDERS
+    is_orders = job.kind == ImportJob.Kind.ORDERS and _brought(request, job)
+    return is_orders or job.brand_id in request.visible.kinds[Kind.CONTACT].all_brands
+
+
+def _brought(request: GroupRequest, job: ImportJob) -> bool:
+    """Tell whether the person brought a file; under another contract they are another."""
+    return job.created_by_id == request.user.pk and job.grant_id == request.grant.pk
+
+
+def sees_headings(request: GroupRequest, job: ImportJob) -> bool:
+    """Tell whether the person may read a file's first line, which may be a member."""
+    return sees_cells(request, job) or (
+        job.brand_id in request.visible.write_brands and _brought(request, job)
     )
-    return is_own or job.brand_id in request.visible.kinds[Kind.CONTACT].all_brands
 
 
 @permission_required("members.view_importjob")
@@ -186,7 +193,7 @@ def _kept(job: ImportJob) -> list[tuple[str, int]]:
 def import_watch(request: GroupRequest, job_id: int) -> HttpResponse:
     """Show how far an import is and what became of its rows; asked by htmx, that part alone."""
     job = get_object_or_404(_jobs(request), pk=job_id)
-    if job.state == ImportJob.State.UPLOADED and job.brand_id in request.visible.write_brands:
+    if job.state == ImportJob.State.UPLOADED and sees_headings(request, job):
         return redirect("members:import_columns", job.pk)
     is_part = bool(request.headers.get("HX-Request"))
     if is_part and not job.is_at_work:

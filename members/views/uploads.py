@@ -14,6 +14,7 @@ from members.forms import ColumnsForm, UploadForm, kinds_for
 from members.import_forms import RULED_KINDS, RulesForm
 from members.imports import rules, services
 from members.imports.acts import import_check
+from members.imports.contract import fields_open, leaves_contact_out
 from members.imports.errors import ImportRefused
 from members.imports.files import Preview
 from members.imports.mapping import FIELDS
@@ -21,7 +22,7 @@ from members.imports.preview import RowShown, rows_plain, rows_shown
 from members.imports.sources import mapping_for, source_named, source_remember
 from members.imports.uploads import keep_upload
 from members.models import ImportJob
-from members.views.imports import may_import, own_job, sees_cells
+from members.views.imports import may_import, own_job, sees_cells, sees_headings
 from tenants.access import permission_required
 
 # From here a job's columns may be chosen: nothing of it is written.
@@ -65,7 +66,7 @@ def import_upload(request: GroupRequest) -> HttpResponse:
         "title": _("Import a file"),
         "form": form,
         "headings": [
-            (label, [(field.label, field.is_required) for field in FIELDS[kind]])
+            (label, [(one.label, one.is_required) for one in fields_open(kind, request.user)])
             for kind, label in kinds_for(request.user)
         ],
     }
@@ -79,7 +80,7 @@ def import_columns(request: GroupRequest, job_id: int) -> HttpResponse:
     Asked by htmx, the table alone, for the columns as they are chosen now.
     """
     job = own_job(request, job_id)
-    if job.kind not in dict(kinds_for(request.user)):
+    if job.kind not in dict(kinds_for(request.user)) or not sees_headings(request, job):
         raise Http404
     if job.state not in _CHOOSING or job.checkpoint:
         return redirect("members:import_watch", job.pk)
@@ -92,7 +93,13 @@ def import_columns(request: GroupRequest, job_id: int) -> HttpResponse:
         return redirect("members:import_upload")
     is_part = bool(request.headers.get("HX-Request"))
     given = request.POST if request.method == "POST" else None
-    form = ColumnsForm(given, kind=job.kind, headings=preview.headings, mapping=job.mapping)
+    form = ColumnsForm(
+        given,
+        kind=job.kind,
+        headings=preview.headings,
+        mapping=job.mapping,
+        user=request.user,
+    )
     # A program that posts columns alone leaves the rules as they are.
     ruled = given if given and "rules-wins" in given else None
     rules_form = RulesForm(ruled, job=job) if job.kind in RULED_KINDS else None
@@ -138,7 +145,8 @@ def _begin(
     chosen = rules_form.cleaned_data if rules_form is not None and rules_form.is_bound else None
     act = import_check if request.POST.get("act") == "check" else services.import_start
     act(job=job, acting_user=request.user, mapping=mapping, rules=chosen)
-    if job.source is not None:
+    # Who may not choose every column does not choose them for the others.
+    if job.source is not None and not leaves_contact_out(request.user):
         source_remember(
             source=job.source, kind=job.kind, mapping=mapping, headings=preview.headings
         )
