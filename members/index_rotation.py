@@ -50,8 +50,9 @@ def index_rotate(
     """
     with tenant_transaction(tenant), scope.bulk(reason="keys"), database.cursor() as cursor:
         locks.hold_keys()
-        cursor.execute(_HELD)
+        # In this order: who writes a chunk holds the answers, and then changes its job's row.
         locks.hold_answers()
+        cursor.execute(_HELD)
         if ImportJob.objects.filter(state=ImportJob.State.RUNNING).exists():
             raise RotationRefused(
                 "An import of this group is running. Nothing was changed. Wait for its end or "

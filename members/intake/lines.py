@@ -20,7 +20,6 @@ from tenants.models import TokenAction
 
 # No year before 1900 and after 2100 in any time zone, as in files.
 _FIRST = dt.datetime(1900, 1, 2, tzinfo=dt.UTC)
-_AHEAD = dt.timedelta(days=1)
 # Text of a member's or a code's, without control characters (NUL is among them).
 _PLAIN = r"^[^\x00-\x1f\x7f\\]*$"
 Code = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PLAIN)]
