@@ -78,11 +78,19 @@ def test_anyone_chooses_a_language_and_keeps_it(cast, visit):
     assert stranger.post("/language/", {"language": "zh-hans"}).status_code == 302
 
 
-def test_a_page_that_is_not_there_says_so_to_members_and_strangers(cast, visit):
-    for person in (cast.group_admin, None):
-        response = visit(person).get("/nowhere/")
+def test_a_page_that_is_not_there_says_so_and_keeps_the_navigation_of_who_has_a_place(cast, visit):
+    for person, address, has_place in (
+        (cast.group_admin, "/nowhere/", True),
+        (cast.group_admin, "/admin/nowhere/", True),
+        (cast.store_manager, "/mode/drafts/1/", True),
+        (cast.outsider, "/members/", False),
+        (None, "/nowhere/", False),
+    ):
+        response = visit(person).get(address)
+        page = response.content.decode()
         assert response.status_code == 404
-        assert "There is nothing here for you" in response.content.decode()
+        assert "There is nothing here for you" in page
+        assert ('href="/members/"' in page) == has_place, (person, address)
 
 
 def test_a_failing_page_is_told_without_asking_the_database(
