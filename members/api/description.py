@@ -97,8 +97,8 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 def _said(text: str) -> str:
-    # The translation of nothing is the catalogue's own heading.
-    return _(text) if text else ""
+    # Extraction takes a key inside of the call for a message.
+    return _(text)
 
 
 def _taken(operation: dict[str, Any], schema: dict[str, Any]) -> list[tuple[str, str]]:
