@@ -21,7 +21,8 @@ ACTION = "personrequest.certify"
 
 def fresh_number(tenant: Tenant) -> str:
     """Return a new number that cannot be guessed: answers kept as proof are found by it."""
-    return f"{tenant.schema_name}-{timezone.now():%Y%m%d}-{secrets.token_hex(8)}"
+    # No longer than a request keeps, whatever the group is called.
+    return f"{tenant.schema_name[:14]}-{timezone.now():%Y%m%d}-{secrets.token_hex(8)}"
 
 
 def digest(content: Mapping[str, Any]) -> str:
