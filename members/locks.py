@@ -4,7 +4,8 @@
 notice onto new rows shares it. `rollups`: who recomputes figures holds it alone; who writes facts
 shares it. `brand`: one writer of a brand's members, and one of its orders, at a time. `keys`: who
 changes a group's keys holds it alone, and then `answers`; who seals outside of `answers` shares it.
-It is taken before any other.
+It is taken before any other. `intake`: one worker at a time applies batches, in the order in which
+they were handed in; before any of the others.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ def hold_answers(*, is_shared: bool = False) -> None:
 def hold_keys(*, is_shared: bool = False) -> None:
     """Wait until no one else seals with the group's keys; then hold them off."""
     _hold("keys", is_shared=is_shared)
+
+
+def hold_intake() -> None:
+    """Wait until no one else applies batches; then hold them off."""
+    _hold("intake")
 
 
 def hold_rollups(*, is_shared: bool = False) -> None:

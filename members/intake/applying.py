@@ -93,6 +93,8 @@ def intake_apply(*, tenant: Tenant) -> int:
         parts: list[IntakePart] = []
         try:
             with tenant_transaction(tenant), scope.bulk(reason="intake"):
+                # What a batch says of members of the one before it is not applied before it.
+                locks.hold_intake()
                 parts = _waiting(failed)
                 looked_at += _apply_parts(tenant, parts)
         except Exception:
@@ -114,6 +116,7 @@ def _apply_singly(tenant: Tenant, parts: list[IntakePart], failed: set[UUID]) ->
     for part in parts:
         try:
             with tenant_transaction(tenant), scope.bulk(reason="intake"):
+                locks.hold_intake()
                 found = list(IntakePart.objects.select_for_update().filter(pk=part.pk))
                 looked_at += _apply_parts(tenant, found)
         except Exception:

@@ -36,6 +36,17 @@ Key = Annotated[int, Meta(ge=1, le=2**62)]
 _CONTACT = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)|[^@\s]@[^@\s]+\.[a-z]{2,}", re.IGNORECASE)
 
 
+def _settle(line: Struct, name: str, longest: int = 64) -> None:
+    """Write a number or word as files have it, so that one line finds what another wrote."""
+    text = getattr(line, name)
+    if text.isascii() and text == text.strip():
+        return
+    settled = normalise_code(text)
+    # What no file may have, or grows too long, stays as it came.
+    if settled and len(settled) <= longest and "\\" not in settled:
+        msgspec.structs.force_setattr(line, name, settled)
+
+
 class Account(Struct, forbid_unknown_fields=True, frozen=True):
     """Name a channel account: its kind, and its AppID or corp id."""
 
@@ -67,6 +78,9 @@ class Line(Struct, forbid_unknown_fields=True, frozen=True, tag_field="type", kw
     member_no: Annotated[str, Meta(max_length=64, pattern=_PLAIN)] = ""
     profile: Key | None = None
     identity: IdentityOf | None = None
+
+    def __post_init__(self) -> None:
+        _settle(self, "member_no")
 
 
 class FactLine(Line, frozen=True, kw_only=True):
@@ -102,6 +116,10 @@ class EventLine(FactLine, frozen=True, kw_only=True, tag="event"):
     amount: Money | None = None
     version: Annotated[int, Meta(ge=0, le=2**62)] = 0
 
+    def __post_init__(self) -> None:
+        _settle(self, "member_no")
+        _settle(self, "order_no")
+
 
 class OrderOf(FactLine, frozen=True, kw_only=True, tag="order"):
     """Be an order as a whole, under its number; a later version takes the place of an earlier."""
@@ -113,6 +131,10 @@ class OrderOf(FactLine, frozen=True, kw_only=True, tag="order"):
     store: Short = ""
     amount: Money | None = None
     lines: Annotated[tuple[OrderLineOf, ...], Meta(max_length=500)] = ()
+
+    def __post_init__(self) -> None:
+        _settle(self, "member_no")
+        _settle(self, "order_no")
 
 
 class TouchpointLine(FactLine, frozen=True, kw_only=True, tag="touchpoint"):
@@ -128,6 +150,10 @@ class TagLine(FactLine, frozen=True, kw_only=True, tag="tag"):
 
     tag: Annotated[str, Meta(min_length=1, max_length=60, pattern=_PLAIN)]
     remove: bool = False
+
+    def __post_init__(self) -> None:
+        _settle(self, "member_no")
+        _settle(self, "tag", longest=60)
 
 
 class ConsentLine(Line, frozen=True, kw_only=True, tag="consent"):
@@ -159,6 +185,9 @@ class MemberLine(
     registered_on: dt.date | None | UnsetType = UNSET
     # Of what instant all this is; a line older than what is kept changes nothing.
     as_of: Moment | None = None
+
+    def __post_init__(self) -> None:
+        _settle(self, "member_no")
 
 
 AnyLine = EventLine | OrderOf | TouchpointLine | TagLine | ConsentLine | MemberLine

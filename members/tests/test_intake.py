@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from brands.models import Brand, ChannelAccount
 from brands.wall import scope
 from members import contacts
 from members.imports.services import import_create, import_run
+from members.intake import applying
 from members.intake.applying import intake_apply, lines_apply
 from members.intake.lines import read
 from members.keys import group_keys
@@ -79,7 +81,8 @@ def test_each_line_is_answered_at_once_and_applied_by_the_worker(acme, tea, appl
         event("view", 2, colour="red"),
         b"no json",
         {"type": "member", "member_no": "NEW-1", "phone": "13900000001", "name": "An"},
-        event("scan", 3, member_no="NEW-1"),
+        # As an input method leaves it: the same number as above.
+        event("scan", 3, member_no="ＮＥＷ－１ "),
         event("visit", 4, member_no="NOBODY"),
         # Paid with a coupon.
         event("order", 5, order_no="T-0", amount=0),
@@ -100,6 +103,39 @@ def test_each_line_is_answered_at_once_and_applied_by_the_worker(acme, tea, appl
         assert Profile.objects.get(member_no="NEW-1").contact.phone_key
         assert set(PersonMerge.objects.values_list("by_name", flat=True)) == {"API"}
         assert IntakePart.objects.count() == 0
+
+
+def test_a_number_is_settled_to_nothing_that_no_number_is():
+    for number, settled in (
+        (" ＡＢ－１", "AB-1"),
+        ("＼ｎ", "＼ｎ"),
+        ("\ufdfa" * 4, "\ufdfa" * 4),
+    ):
+        said = {"type": "order", "order_no": number, "member_no": number, "at": AT, "amount": 1}
+        line = read(json.dumps(said).encode())
+        assert (line.order_no, line.member_no) == (settled, settled)
+
+
+def test_batches_are_applied_by_one_worker_at_a_time(acme, tea, apply, monkeypatch):
+    post(tea, [event("view", 1)])
+    taken, write = [], applying.lines_apply
+
+    def try_to_take():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended('sluice:acme:intake', 0))"
+            )
+            taken.append(cursor.fetchone()[0])
+        connection.close()
+
+    def lines_written(**told):
+        other = Thread(target=try_to_take)
+        other.start()
+        other.join()
+        return write(**told)
+
+    monkeypatch.setattr(applying, "lines_apply", lines_written)
+    assert (apply(), taken) == (1, [False])
 
 
 def test_a_key_stands_for_one_body(acme, tea, apply):
