@@ -104,12 +104,13 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
         keep_answers(cursor, tenant=tenant)
         note_touched(cursor)
         cursor.execute("DELETE FROM members_pendingtotal; DELETE FROM members_pendingrollup")
-        note_unfinished(cursor)
+        note = note_unfinished(cursor)
         generation_bump()
     overlaps_finish(tenant=tenant)
     strata_finish(tenant=tenant)
     with tenant_transaction(tenant), scope.bulk(reason="roll-ups"):
-        PendingRollup.objects.filter(brand_id=_NO_BRAND).delete()
+        # This run's alone: what was noted meanwhile came too late for some of the figures.
+        PendingRollup.objects.filter(brand_id=_NO_BRAND, store_id=note).delete()
     say(_STEPS, _STEPS)
     return Finished(profiles, days)
 
@@ -118,13 +119,19 @@ def finish_pending(*, tenant: Tenant, progress: Say | None = None) -> Finished:
 _NO_BRAND, _NO_DAY = 0, "0001-01-01"
 
 
-def note_unfinished(cursor: CursorWrapper) -> None:
-    """Note, with what makes it so, that figures are behind: whoever sweeps then finishes them."""
+def note_unfinished(cursor: CursorWrapper) -> int:
+    """Note, with what makes it so, that figures are behind: whoever sweeps then finishes them.
+
+    Returns the number of the note: each is one of its own, for whoever made it to take back.
+    """
     cursor.execute(
-        "INSERT INTO members_pendingrollup (brand_id, store_id, day) VALUES (%s, 0, %s) "
-        "ON CONFLICT DO NOTHING",
+        "INSERT INTO members_pendingrollup (brand_id, store_id, day) "
+        "SELECT %s, nextval(pg_get_serial_sequence('members_pendingrollup', 'id')), %s "
+        "RETURNING store_id",
         [_NO_BRAND, _NO_DAY],
     )
+    (note,) = cursor.fetchone()
+    return int(note)
 
 
 def is_unfinished() -> bool:

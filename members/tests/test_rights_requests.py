@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.urls import reverse
 
 from brands.wall import scope
@@ -32,7 +33,7 @@ from members.models import (
 from members.rights import certificates, copies, files
 from members.rights.places import PLACES, How
 from members.rights.work import rights_run
-from members.rollups import finish_pending, is_unfinished
+from members.rollups import finish_pending, is_unfinished, note_unfinished
 from members.services import consent_withdraw, objection_record
 from tenants.context import tenant_transaction
 from tenants.models import AuditEvent, Tenant
@@ -361,4 +362,21 @@ def test_what_a_killed_erasure_left_behind_is_finished_by_the_next_sweep(
     assert rights_run(tenant=acme) == 0
     assert set(compare(tenant=acme).values()) == {0}
     with world.bulk():
+        assert not is_unfinished()
+
+
+def test_a_sweep_ends_no_note_of_an_erasure_that_came_while_it_worked(acme, within, monkeypatch):
+    """Whoever erased is killed before its figures, and the sweep has looked at some by then."""
+
+    def erased_meanwhile(**_fields: object) -> None:
+        with within(), connection.cursor() as cursor:
+            note_unfinished(cursor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("members.rollups.strata_finish", erased_meanwhile)
+        finish_pending(tenant=acme)
+    with within():
+        assert is_unfinished()
+    finish_pending(tenant=acme)
+    with within():
         assert not is_unfinished()
