@@ -10,6 +10,7 @@ from brands import dashboard
 from brands.modes import Mode
 from brands.wall.visibility import FEWEST_AVERAGED, Kind, Sight, Visible
 from members import contacts
+from members.identity.in_sight import joined_in_sight, sees_all_members
 from members.identity.open_persons import same_person
 from members.keys import group_keys
 from members.models import Consent, Contact, MaskedContact, Order, OrderLine, PoolMetric, Profile
@@ -134,14 +135,21 @@ def orders_of(profile: Profile) -> list[Order]:
 
 
 def siblings_of(profile: Profile, visible: Visible) -> list[Profile]:
-    """Return the same person's memberships of other brands, as far as the wall shows them."""
+    """Return the same person's memberships of other brands, as far as the wall shows them.
+
+    Two of the viewer's own are shown as one person where identifiers that the viewer reads join
+    them: what only a brand out of sight knows of them is not told.
+    """
     is_hq = visible.viewer.is_hq or visible.look is not None
-    return list(
-        Profile.objects.filter(
-            same_person(profile, visible) if is_hq else Q(person_id=profile.person_id)
-        )
-        # Two members of one brand may be joined by what only a brand out of sight knows of them.
-        .exclude(brand_id=profile.brand_id)
-        .select_related("brand", "store")
-        .order_by("brand__code", "id")
-    )
+    is_same = same_person(profile, visible) if is_hq else Q(person_id=profile.person_id)
+    rows = Profile.objects.filter(is_same).exclude(pk=profile.pk)
+    mates = list(rows.select_related("brand", "store").order_by("brand__code", "id"))
+    # Two members of one brand may be joined by what only a brand out of sight knows of them.
+    found = [one for one in mates if one.brand_id != profile.brand_id]
+    own = visible.viewer.brands
+    if is_hq or profile.brand_id not in own or sees_all_members(visible):
+        return found
+    if all(one.brand_id not in own for one in found):
+        return found
+    joined = joined_in_sight(profile, [one for one in mates if one.brand_id in own])
+    return [one for one in found if one.brand_id not in own or one.pk in joined]

@@ -4,7 +4,8 @@
 and checks it. Links come with identifiers (`rules`, `spaces`), components of links are clusters
 (`graph`), and a cluster in which something contradicts is parted (`contradictions`, `refining`).
 `moves` keeps the journal, `decisions` applies what was decided by hand, `own` keeps the persons of
-a brand's own links, and `suggestions` and `likely` look for whom a person should look at.
+a brand's own links, `open_persons` and `in_sight` say who is one person to HQ and to who works for
+several brands, and `suggestions` and `likely` look for whom a person should look at.
 """
 
 from members.identity.resolution import Resolved, begin_touching, resolve

@@ -134,3 +134,27 @@ def test_members_whom_an_open_brand_joins_too_are_one_for_hq(acme, load, switch,
     assert b"O1" in joined["T1"]
     assert joined["T2 member"] != alone["T2 member"]
     checked(acme)
+
+
+def test_no_row_of_a_brand_out_of_sight_makes_two_members_one_for_who_works_for_both(
+    acme, load, switch, visit, cast
+):
+    """A unit's manager reads members of tea and the bakery in full, and of the spa none."""
+    switch("brand_max", "spa")
+    load("members", HEAD + TEA + "T5,,13800138001,t5@example.com,,,\n")
+    load("members", HEAD + BAKERY + "O5,,,t5@example.com,,,\n", brand="bakery")
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        pks = dict(Profile.objects.values_list("member_no", "pk"))
+
+    def shown(number: str) -> list[str]:
+        page = visit(cast.unit_manager).get(reverse("members:detail", args=[pks[number]]))
+        return [one.member_no for one in page.context["siblings"]]
+
+    # By the unit's own rows: of one phone, and over T5, who has T1's phone and O5's address.
+    before = {number: shown(number) for number in ("T1", "T4", "O2", "O5")}
+    assert before == {"T1": ["O5"], "T4": ["O4"], "O2": [], "O5": ["T1", "T5"]}
+    load("members", HEAD + SPA.replace("u9", ""), brand="spa")
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        persons = Profile.objects.filter(member_no__in=["T1", "T2", "O2", "S1"])
+        assert persons.values("person_id").distinct().count() == 1
+    assert {number: shown(number) for number in before} == before
