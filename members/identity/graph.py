@@ -87,6 +87,11 @@ def warm_sql(is_any_hot: bool) -> str:
     """
 
 
+def begin_edges(cursor: CursorWrapper) -> None:
+    """Make the empty table of edges."""
+    stage(cursor, "edge", _COLUMNS)
+
+
 def stage_edges(
     cursor: CursorWrapper,
     rules: Rules,
@@ -101,7 +106,7 @@ def stage_edges(
     CANDIDATES and NODES name what has identity_id, and profile_id and brand_id. READ_ALREADY is a
     query of further links, identity_id and profile_id, of the kinds in its parameter.
     """
-    stage(cursor, "edge", _COLUMNS)
+    begin_edges(cursor)
     cursor.execute(
         f"""
         INSERT INTO edge

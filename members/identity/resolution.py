@@ -83,6 +83,9 @@ def resolve(*, by_name: str = "") -> Resolved:
             _label_nodes(cursor, is_any_parted=bool(parted))
         moved = moves.choose_persons(cursor)
         if moved:
+            if not edges:
+                # Nothing was looked for: the last link went with those who are erased.
+                graph.begin_edges(cursor)
             moves.write_moves(cursor, rules, by_name=by_name, is_any_parted=bool(parted))
         if parted or was_parted:
             moves.keep_clusters(cursor, is_any_parted=bool(parted))

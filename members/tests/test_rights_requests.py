@@ -177,6 +177,22 @@ def test_hq_acts_on_what_the_wall_shows_and_brands_are_asked_for_the_rest(
     assert hq.get(page).status_code == 200
 
 
+def test_hq_erases_a_person_whole_in_a_transaction_that_resolved_nobody_before(world):
+    # What the import staged in the test's own transaction is not there in one of the worker's.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class "
+            "WHERE relkind = 'r' AND relpersistence = 't' AND pg_table_is_visible(oid)"
+        )
+        cursor.execute(f"DROP TABLE {cursor.fetchone()[0]}")
+    world.do("group_admin", "tea", "erasure")
+    with world.bulk():
+        request = GroupPersonRequest.objects.get()
+        assert request.state == "done"
+        assert request.certificate["counts"]["members.Profile"] == 2
+        assert Profile.objects.count() == 0
+
+
 def test_a_brand_hands_a_request_on_and_hears_no_more_of_it(world, visit, cast):
     world.do("brand_manager", "tea", "restriction", is_for_group="on")
     hq = visit(cast.group_admin)
