@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.utils.translation import gettext_noop
 
 from brands.services import answers_bump
 from members import contacts, identity, locks
@@ -315,7 +316,8 @@ def _part_orders(cursor: CursorWrapper, erased: Erased, tenant: Tenant) -> None:
         )
         _count(erased, label, cursor)
     cursor.execute("SELECT act, count(*) FROM erasing_order WHERE is_kept GROUP BY act")
-    _count(erased, "orders kept without the person", cursor)
+    # A certificate is the same in every language; its page says this in the reader's.
+    _count(erased, gettext_noop("orders kept without the person"), cursor)
 
 
 def _empty_requests(cursor: CursorWrapper) -> None:
