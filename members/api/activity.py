@@ -75,7 +75,6 @@ class EventsView(GroupView):
     @staticmethod
     def _body(event: Event) -> Body:
         return {
-            "id": event.pk,
             "brand": event.brand.code,
             "member": event.profile_id,
             "event": event.what,
@@ -116,7 +115,6 @@ class TouchpointsView(GroupView):
     @staticmethod
     def _body(touchpoint: Touchpoint) -> Body:
         return {
-            "id": touchpoint.pk,
             "brand": touchpoint.brand.code,
             "member": touchpoint.profile_id,
             "account": _account(touchpoint.account),
@@ -210,7 +208,6 @@ class MemberTagsView(GroupView):
         taken, following = self.page(rows.select_related("tag__means"), asked)
         tags = [
             {
-                "id": row.pk,
                 "tag": row.tag.name,
                 "tag_id": row.tag_id,
                 "means": row.tag.means.name if row.tag.means else None,

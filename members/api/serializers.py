@@ -51,7 +51,7 @@ class MomentField(serializers.DateTimeField):
 class PageQuery(StrictSerializer):
     """Ask for a page: after which cursor, how many rows."""
 
-    after = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
+    after = PlainCharField(required=False, max_length=80)
     limit = serializers.IntegerField(default=PAGE_ROWS, min_value=1, max_value=MOST_PAGE_ROWS)
 
 

@@ -144,7 +144,6 @@ MEMBER_WHOLE = obj(
 )
 ORDER_LINE = obj(line_no=INT, product_code=STR, product_name=STR, quantity=INT, amount=INT)
 ORDER = obj(
-    id=INT,
     order_no=STR,
     brand=STR,
     member=maybe(INT),
@@ -166,7 +165,6 @@ CONSENT = obj(
 )
 ACCOUNT = obj(kind=STR, external_id=STR, name=STR)
 EVENT = obj(
-    id=INT,
     brand=STR,
     member=INT,
     event=STR,
@@ -181,7 +179,6 @@ EVENT = obj(
     amount=maybe(INT),
 )
 TOUCHPOINT = obj(
-    id=INT,
     brand=STR,
     member=INT,
     account=ACCOUNT,
@@ -193,7 +190,7 @@ TOUCHPOINT = obj(
 )
 GROUP_TAG = obj(name=STR, kind=STR)
 TAG = obj(id=INT, brand=STR, name=STR, kind=STR, means=maybe(STR))
-CARRIED = obj(id=INT, tag=STR, tag_id=INT, means=maybe(STR), set_at=MOMENT, source=STR)
+CARRIED = obj(tag=STR, tag_id=INT, means=maybe(STR), set_at=MOMENT, source=STR)
 SEGMENT = obj(
     id=STR,
     name=STR,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from django.db.models import Prefetch, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +22,7 @@ from brands.wall.request import GroupRequest
 from brands.wall.visibility import Kind, Visible
 from members import reveal, selectors
 from members.api import shapes
+from members.api.cursors import cursor_of, number_in
 from members.api.serializers import MemberQuery, PageQuery, StrictSerializer
 from members.api.shapes import described
 from members.models import MaskedContact, Order, OrderLine, Profile
@@ -69,9 +73,14 @@ class GroupView(APIView):
 
     def page(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
         """Return a page of rows, the newest first, and the address of the next one."""
+        place = f"{self.group_request.tenant.schema_name}:{rows.model._meta.label}"
         if "after" in asked:
-            rows = rows.filter(pk__lt=asked["after"])
-        return self._page(rows.order_by("-pk"), asked)
+            try:
+                rows = rows.filter(pk__lt=number_in(asked["after"], place))
+            except ValueError as error:
+                words = _("This is no cursor of this list. Take it from “next”, as it is.")
+                raise ValidationError({"after": [words]}) from error
+        return self._page(rows.order_by("-pk"), asked, lambda pk: cursor_of(pk, place))
 
     def page_by_moment(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
         """Return what `page` does, of rows whose numbers say nothing of their age."""
@@ -80,15 +89,17 @@ class GroupView(APIView):
             rows = rows.filter(
                 Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, pk__lt=last.pk)
             )
-        return self._page(rows.order_by("-created_at", "-pk"), asked)
+        return self._page(rows.order_by("-created_at", "-pk"), asked, str)
 
-    def _page(self, rows: QuerySet[Row], asked: Body) -> tuple[list[Row], str | None]:
+    def _page(
+        self, rows: QuerySet[Row], asked: Body, cursor: Callable[[Any], str]
+    ) -> tuple[list[Row], str | None]:
         taken = list(rows[: asked["limit"] + 1])
         if len(taken) <= asked["limit"]:
             return taken, None
         taken = taken[: asked["limit"]]
         parameters = self.request.query_params.copy()
-        parameters["after"] = str(taken[-1].pk)
+        parameters["after"] = cursor(taken[-1].pk)
         address = f"{self.request.path}?{parameters.urlencode()}"
         return taken, self.request.build_absolute_uri(address)
 
@@ -132,7 +143,6 @@ def member_body(profile: Profile, masked: MaskedContact | None) -> Body:
 def order_body(order: Any) -> Body:
     """Return an order as the API writes it, its lines in `shown`."""
     return {
-        "id": order.pk,
         "order_no": order.order_no,
         "brand": order.brand.code,
         "member": order.profile_id,

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -380,10 +381,32 @@ def _listed_sheets(packed: zipfile.ZipFile) -> tuple[list[Part], list[Part]]:
 def _xml(packed: zipfile.ZipFile, name: str) -> ElementTree.Element:
     with packed.open(name) as file:
         text = file.read(_MOST_XML + 1)
-    # No spreadsheet declares entities; one that does wants them expanded.
-    if len(text) > _MOST_XML or b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+    # No spreadsheet declares entities; one that does wants them expanded. Asked of the parser: in
+    # UTF-16 the words look otherwise.
+    if len(text) > _MOST_XML or _declares_a_type(text):
         raise KeyError(name)
     return ElementTree.fromstring(text)  # noqa: S314 - neither large nor with entities
+
+
+class _Declared(Exception):
+    """Say that a document declares its type: its entities are not looked at any more."""
+
+
+def _declares_a_type(text: bytes) -> bool:
+    parser = expat.ParserCreate()
+
+    def declared(*_said: object) -> None:
+        raise _Declared
+
+    parser.StartDoctypeDeclHandler = declared
+    try:
+        parser.Parse(text, True)
+    except _Declared:
+        return True
+    except expat.ExpatError:
+        # What cannot be read is told by the reader.
+        return False
+    return False
 
 
 def _has_values(packed: zipfile.ZipFile, part: Part) -> bool:

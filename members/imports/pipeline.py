@@ -176,11 +176,12 @@ def remove_upload(job: ImportJob, schema_name: str) -> bool:
 
 
 def _stopped(job: ImportJob, error: Exception) -> str:
-    why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    # More read the job than its file, and the words of an error may quote a row.
+    why = (isinstance(error, OSError) and error.strerror) or type(error).__name__
     return _(
         "Stopped after line %(line)s: %(why)s. The rows up to that line are kept. Start the import "
         "again to go on from there."
-    ) % {"line": max(job.checkpoint_line, 1), "why": why[:300].rstrip(".")}
+    ) % {"line": max(job.checkpoint_line, 1), "why": why}
 
 
 def source_path(job: ImportJob, schema_name: str) -> Path:

@@ -67,6 +67,12 @@ def workbook(*sheets, change=None):
     return packed.getvalue()
 
 
+# Entities to be expanded, in an encoding in which the word for them looks otherwise.
+ENTITIES = '<?xml version="1.0" encoding="utf-16"?><!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'.encode(
+    "utf-16"
+)
+
+
 def rows_of(path):
     """Return headings and rows by line, as an import reads them."""
     shape = inspect_file(path)
@@ -158,6 +164,10 @@ LONG = "member_no,name\n" + "".join(f"M{n},{n * 7919 % 1000003}\n" for n in rang
         (b"a.csv" + b"\0" * 252 + b"ustar" + b"\0" * 300, "tar"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "old kind"),
         (zipped({"xl/workbook.xml": "<workbook"}), "workbook is damaged"),
+        (
+            zipped({"xl/workbook.xml": ENTITIES, "xl/_rels/workbook.xml.rels": "<r/>"}),
+            "workbook is damaged",
+        ),
         (workbook(("S", [])), "sheets are empty"),
         (workbook(("S", [["a", "=1+1"], ["b", "=2+2"]])), "2 cells .* never computed"),
     ],

@@ -156,23 +156,29 @@ def test_rejected_rows_are_there_once_after_a_kill_behind_their_writing(
     assert [row["line"] for row in importer.rejected(job)] == ["11", "21", "31", "41"]
 
 
-def test_an_unforeseen_error_is_noted_and_what_was_committed_stays(importer, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(OSError(28, "disk on fire"), "disk on fire"), (ValueError("Ann 13800138000"), "ValueError")],
+)
+def test_an_unforeseen_error_is_noted_and_what_was_committed_stays(
+    importer, monkeypatch, error, why
+):
     job = importer.create("members", MEMBERS)
     real, calls = MemberChunks.write, []
 
     def fail(self, chunk):
         calls.append(1)
         if len(calls) == 2:
-            raise RuntimeError("disk on fire")
+            raise error
         return real(self, chunk)
 
     monkeypatch.setattr(MemberChunks, "write", fail)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(type(error)):
         importer.run(job, chunk_rows=10)
     job.refresh_from_db()
     assert job.state == "failed"
-    assert "line 11" in job.error
-    assert "disk on fire" in job.error
+    assert f"line 11: {why}." in job.error
+    assert "Ann" not in job.error
     assert "kept" in job.error
     assert Profile.objects.count() == 9
     job = importer.run(job, chunk_rows=10)
