@@ -158,6 +158,16 @@ def _unexplained(cursor: CursorWrapper) -> dict[str, int]:
 def _apply(cursor: CursorWrapper) -> int:
     # No text says what they were; who is imported again has them again.
     cursor.execute("DELETE FROM members_platformkey")
+    # What imports left is known again by its fingerprint, when they are taken back.
+    cursor.execute(
+        """
+        UPDATE members_importchange x
+        SET after = jsonb_build_object('fingerprint', encode(r.fingerprint, 'hex'))
+        FROM rekeyed_contact r JOIN members_contact c USING (profile_id)
+        WHERE x.what = 'contact' AND x.row_id = r.profile_id
+            AND x.after->>'fingerprint' = encode(c.fingerprint, 'hex')
+        """
+    )
     assigned = ", ".join(f"{column} = r.{column}" for column in _COLUMNS)
     cursor.execute(
         f"UPDATE members_contact c SET fingerprint = r.fingerprint, {assigned} "  # noqa: S608

@@ -22,6 +22,7 @@ from members import contacts, key_checks, rotation
 from members.consents.entries import answer_enter
 from members.exports.services import export_create
 from members.identity.keyed import Keyed
+from members.imports.acts import import_undo, job_run
 from members.imports.ahead import PreparedChunk
 from members.imports.files import Chunk
 from members.imports.members import MemberChunks
@@ -183,6 +184,7 @@ def test_a_damaged_row_is_kept_with_the_key_that_sealed_it(acme, settings, keys_
 def test_the_index_key_is_changed_with_all_that_it_keys_or_nothing_is(acme, load, keys_of):
     load("members", "member_no,name,phone,email\nT1,A,13800000001,a@example.com\nT2,B,13800000002,")
     load("members", "member_no,name,phone\nB1,A,13800000001", brand="bakery")
+    changed = load("members", "member_no,name,phone\nT2,Bea,13800000003,")
 
     def read() -> tuple[list, list]:
         with tenant_transaction(acme), scope.bulk(reason="test"):
@@ -213,6 +215,11 @@ def test_the_index_key_is_changed_with_all_that_it_keys_or_nothing_is(acme, load
     # The same file changes nothing: fingerprints and keys are the new key's.
     again = load("members", "member_no,name,phone\nB1,A,13800000001", brand="bakery")
     assert (again.rows_unchanged, read()) == (1, (persons, keyed))
+    # An import of before is taken back as if nothing had happened.
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        undoing = import_undo(job=changed, acting_user=None)
+    undoing = job_run(tenant=acme, job_id=undoing.pk)
+    assert (undoing.report["restored"], undoing.report["kept"]) == (1, {})
     with tenant_transaction(acme), scope.bulk(reason="test"):
         keys = Keyed(group_keys()).found_by("13800000002")["phone_key"]
         assert Contact.objects.get(phone_key__in=keys).profile.member_no == "T2"
