@@ -11,7 +11,7 @@ from brands.wall import scope
 from brands.wall.visibility import brand_set
 from members import rollups
 from members.answer_figures import answers_differing
-from members.identity.whole import persons_differing
+from members.identity.partition import persons_differing
 from members.notices import (
     OBJECTING,
     STORED_ANSWERS,

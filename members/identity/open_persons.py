@@ -22,7 +22,7 @@ from brands.wall import scope
 from brands.wall.visibility import Visible, brand_set
 from members import locks
 from members.identity import graph, moves
-from members.identity.contradictions import stage_parts
+from members.identity.clusters import stage_clusters
 from members.identity.resolution import begin_touching
 from members.identity.rules import rules_now
 from members.models import OpenPerson, OpenPersonsKept, Profile
@@ -225,28 +225,11 @@ def _keep(cursor: CursorWrapper, closed: list[int], persons: str, *, is_all: boo
 
 def _label(cursor: CursorWrapper) -> bool:
     """Stage edges and parts of the nodes by their own links alone; tell whether any are parted."""
-    rules = rules_now()
-    is_any_hot, is_any_decided = graph.has_hot(cursor), graph.has_decisions(cursor)
-    stage_query(
+    _edges, parted = stage_clusters(
         cursor,
-        "open_candidate",
-        "SELECT l.identity_id FROM node n JOIN members_identitylink l USING (profile_id) "
-        "GROUP BY l.identity_id HAVING count(*) > 1",
-    )
-    if is_any_hot:
-        graph.stage_hot_brands(
-            cursor,
-            rules,
-            "SELECT DISTINCT l.identity_id FROM node n JOIN members_identitylink l "
-            "USING (profile_id) JOIN members_identity i ON i.id = l.identity_id WHERE i.is_hot",
-        )
-    if not graph.stage_edges(
-        cursor, rules, candidates="open_candidate", nodes="node", is_any_hot=is_any_hot
-    ):
-        return False
-    graph.label_components(cursor)
-    parted = stage_parts(
-        cursor, rules, nodes="node", is_any_hot=is_any_hot, is_any_decided=is_any_decided
+        rules_now(),
+        is_any_hot=graph.has_hot(cursor),
+        is_any_decided=graph.has_decisions(cursor),
     )
     if parted:
         moves.show_conflicts(cursor, least_brands=2, sign=1)

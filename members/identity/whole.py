@@ -1,4 +1,4 @@
-"""Resolve a whole group: work its partition out anew, compare it, bring it up to date."""
+"""Resolve a whole group: bring its persons up to date, part by part."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ from django.utils import timezone
 from brands.services import answers_bump
 from brands.wall import scope
 from members import locks
-from members.identity import graph
-from members.identity.contradictions import stage_parts
-from members.identity.open_persons import keep_open_persons, open_persons_differing
-from members.identity.own import stage_own_labels
+from members.identity.open_persons import keep_open_persons
 from members.identity.rekeying import rekey_touched
 from members.identity.resolution import Resolved, begin_touching, resolve
-from members.identity.rules import rules_now
 from members.models import ResolutionJob
 from members.notices import refresh_notices, refresh_objections
 from members.rollups import finish_pending
-from members.staging import stage, stage_query
 from members.stratify import stratify_persons
 from tenants.connection import connection as tenant_connection
 from tenants.context import tenant_transaction
@@ -29,82 +24,6 @@ from tenants.models import Tenant
 
 # Profiles of one transaction: whoever else changes persons or answers waits for so long.
 AT_ONCE = 20_000
-_EVERYBODY = "(SELECT id AS profile_id, brand_id FROM members_profile)"
-
-
-def partition(cursor: CursorWrapper, *, with_own: bool = False) -> int:
-    """Work out, from links, rules and decisions alone, who is one person; return how many edges.
-
-    Stages whole_part (profile_id, label): the smallest profile of the person, for everybody who
-    shares anything; WITH_OWN also own_person, of the brands' own links. Writes nothing else.
-    """
-    rules = rules_now()
-    begin_touching(cursor)
-    is_any_hot = graph.has_hot(cursor)
-    if is_any_hot:
-        graph.stage_hot_brands(
-            cursor, rules, "SELECT id AS identity_id FROM members_identity WHERE is_hot"
-        )
-    is_any_decided = graph.has_decisions(cursor)
-    edges = graph.stage_edges(
-        cursor,
-        rules,
-        candidates="(SELECT identity_id FROM members_identitylink GROUP BY 1 HAVING count(*) > 1)",
-        nodes=_EVERYBODY,
-        is_any_hot=is_any_hot,
-    )
-    stage(cursor, "whole_part", "profile_id bigint, label bigint")
-    stage(cursor, "own_person", "profile_id bigint, label bigint")
-    if not edges:
-        return 0
-    graph.label_components(cursor)
-    parted = stage_parts(
-        cursor, rules, nodes=_EVERYBODY, is_any_hot=is_any_hot, is_any_decided=is_any_decided
-    )
-    stage_query(
-        cursor,
-        "whole_part",
-        f"""
-        SELECT DISTINCT e.profile_id, {"COALESCE(p.label, e.label)" if parted else "label"} AS label
-        FROM edge e {"LEFT JOIN part p USING (profile_id)" if parted else ""}
-        """,  # noqa: S608 - constants of the code
-    )
-    if with_own and graph.stage_own_edges(cursor, _EVERYBODY):
-        stage_own_labels(
-            *(cursor, rules),
-            nodes=_EVERYBODY,
-            is_any_hot=is_any_hot,
-            is_any_decided=is_any_decided,
-            is_any_parted=bool(parted),
-        )
-    return edges
-
-
-def persons_differing(cursor: CursorWrapper) -> dict[str, int]:
-    """Return how many profiles are with other people than links, rules and decisions say.
-
-    Of the persons of the group, and of those of the brands' own.
-    """
-    partition(cursor, with_own=True)
-    found = {}
-    cursor.execute(
-        """
-        SELECT count(*) FROM (
-            SELECT id, min(id) OVER (PARTITION BY person_id) AS kept FROM members_profile
-        ) AS p LEFT JOIN whole_part w ON w.profile_id = p.id
-        WHERE kept <> COALESCE(w.label, p.id)
-        """
-    )
-    found["persons"] = cursor.fetchone()[0]
-    cursor.execute(
-        """
-        SELECT count(*) FROM members_profile p LEFT JOIN own_person o ON o.profile_id = p.id
-        WHERE p.own_person_id IS DISTINCT FROM o.label
-        """
-    )
-    found["persons of brands' own"] = cursor.fetchone()[0]
-    found["persons of open brands"] = open_persons_differing()
-    return found
 
 
 def follow_persons(persons: str) -> None:

@@ -11,6 +11,7 @@ from brands.wall import scope
 from members import identity, locks
 from members.identity import whole
 from members.identity.decisions import decide
+from members.identity.partition import persons_differing
 from members.models import (
     Identity,
     IdentityLink,
@@ -162,7 +163,7 @@ class Run:
         assert {frozenset(one) for one in own.values()} == wanted
         assert set(Person.objects.values_list("pk", flat=True)) == set(groups)
         with connection.cursor() as cursor:
-            assert set(whole.persons_differing(cursor).values()) == {0}
+            assert set(persons_differing(cursor).values()) == {0}
 
 
 @settings(

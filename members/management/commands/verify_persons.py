@@ -4,7 +4,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from brands.wall import scope
-from members.identity.whole import persons_differing, resolve_group
+from members.identity.partition import persons_differing
+from members.identity.whole import resolve_group
 from members.management.commands._group import find_tenant
 from tenants.context import tenant_transaction
 
