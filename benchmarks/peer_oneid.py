@@ -9,8 +9,8 @@ from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 KINDS = ("card", "phone", "email")
 
 
-def splink_clusters(links: np.ndarray) -> dict[int, int]:
-    """Return profile → cluster for links (profile, identity, kind): one row for each profile.
+def splink_clusters(links: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return profiles and their clusters for links (profile, identity, kind).
 
     A profile has at most one identifier of each kind here, as a table that is linked has columns.
     """
@@ -34,4 +34,4 @@ def splink_clusters(links: np.ndarray) -> dict[int, int]:
         found, threshold_match_probability=None
     )
     rows = clusters.as_duckdbpyrelation().select("unique_id, cluster_id").fetchnumpy()
-    return dict(zip(rows["unique_id"].tolist(), rows["cluster_id"].tolist(), strict=True))
+    return rows["unique_id"], rows["cluster_id"]

@@ -154,16 +154,20 @@ def _joining(
 
 def _components(links: _Links, brands: _Brands | None) -> Partition:
     """Join the profiles that share anything, and those that do in one of these brands."""
-    hubs = one_of_each(links.profile, links.identity)
-    is_edge = hubs != links.profile
-    persons = label_components(links.profile[is_edge], hubs[is_edge])
+    persons = label_components(*_edges(links.profile, links.identity))
     if brands is None:
         return Partition(persons, None)
     # Whoever shares an identity in a brand shares it in the group.
     shared = links.only(found_at(persons.profiles, links.profile)[1])
-    hubs = one_of_each(shared.profile, brands.pairs(shared))
-    is_edge = hubs != shared.profile
-    return Partition(persons, label_components(shared.profile[is_edge], hubs[is_edge]))
+    own = label_components(*_edges(shared.profile, brands.pairs(shared)))
+    return Partition(persons, own)
+
+
+def _edges(profiles: Numbers, shared: Numbers) -> tuple[Numbers, Numbers]:
+    """Return edges from one of those who share something to each of the others."""
+    hubs = one_of_each(profiles, shared)
+    is_edge = hubs != profiles
+    return profiles[is_edge], hubs[is_edge]
 
 
 def _contradicting(
