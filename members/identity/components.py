@@ -13,7 +13,7 @@ import numpy as np
 from members.identity.columns import Numbers
 
 # Of numbers that lie wider apart than this, by the mean, no table of all is made.
-_WIDEST = 16
+_WIDEST = 4
 
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

@@ -87,8 +87,8 @@ def partition(cursor: CursorWrapper, *, with_own: bool = False) -> Partition:
     """
     rules = rules_now()
     is_any_hot = graph.has_hot(cursor)
-    brands = _Brands(cursor) if with_own or is_any_hot else None
     links = _Links(*read_columns(cursor, "members_identitylink", ("profile_id", "identity_id")))
+    brands = _Brands(cursor) if with_own or is_any_hot else None
     if is_any_hot and brands is not None:
         links = _warm(cursor, rules, links, brands)
     watched = _watched(cursor, rules)
