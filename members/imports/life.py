@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from brands.wall import scope
 from members.models import ImportJob
+from members.rollups import note_unfinished
 from tenants.context import tenant_transaction
 from tenants.models import Tenant, User
 
@@ -40,11 +42,19 @@ def end(tenant: Tenant, job: ImportJob, state: str, error: str = "") -> None:
         if now.state not in {ImportJob.State.DONE, ImportJob.State.CANCELLED}:
             now.state, now.error, now.phase, now.finished_at = state, error, "", timezone.now()
             now.save(update_fields=_ENDED)
+            if state == ImportJob.State.FAILED:
+                _note_behind()
     for name in _ENDED:
         setattr(job, name, getattr(now, name))
 
 
 _ENDED = ("state", "error", "phase", "finished_at")
+
+
+def _note_behind() -> None:
+    """Note that figures are behind what was written: whoever sweeps brings them up to date."""
+    with connection.cursor() as cursor:
+        note_unfinished(cursor)
 
 
 def call_off(job: ImportJob, error: str = "") -> None:
@@ -56,7 +66,10 @@ def call_off(job: ImportJob, error: str = "") -> None:
 
 
 def stop_asked(now: ImportJob) -> dict[str, object]:
-    """Return the fields of a job that someone asked to stop between two chunks; none otherwise."""
+    """Return the fields of a job that someone asked to stop between two chunks; none otherwise.
+
+    In the transaction that writes them, which notes that figures are behind what was written.
+    """
     line = {"line": max(now.checkpoint_line, 1)}
     if now.is_cancel_asked:
         state = ImportJob.State.CANCELLED
@@ -67,6 +80,7 @@ def stop_asked(now: ImportJob) -> dict[str, object]:
         state, error = ImportJob.State.PAUSED, ""
     else:
         return {}
+    _note_behind()
     return {
         "state": state,
         "error": error,

@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from members.figures import compare
 from members.imports import files
 from members.imports.acts import import_mend, import_pause
 from members.imports.errors import ImportRefused
@@ -18,6 +19,7 @@ from members.imports.services import import_cancel, import_start
 from members.imports.undo import why_not_undone
 from members.imports.upkeep import imports_resume, uploads_purge
 from members.imports.uploads import keep_upload
+from members.intake.applying import figures_catch_up
 from members.models import ImportJob, Profile
 from members.tests.test_import_pipeline import MEMBERS, everything
 
@@ -54,6 +56,12 @@ def test_a_paused_import_keeps_its_file_and_goes_on_to_the_same_end(importer, ca
     job = importer.run(importer.create("members", MEMBERS), chunk_rows=10, progress=pause)
     assert (job.state, job.checkpoint_line, Profile.objects.count()) == ("paused", 11, 9)
     assert source_path(job, "acme").exists()
+    # What it wrote counts, as soon as anybody sweeps.
+    assert (figures_catch_up(tenant=importer.tenant), figures_catch_up(tenant=importer.tenant)) == (
+        1,
+        0,
+    )
+    assert set(compare(tenant=importer.tenant).values()) == {0}
     assert (imports_resume(importer.tenant), importer.run(job).state) == (0, "paused")
     import_start(job=job, acting_user=cast.brand_manager)
     job = importer.run(job, chunk_rows=10)
