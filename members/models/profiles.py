@@ -92,6 +92,13 @@ class Profile(Walled):
                 condition=models.Q(last_order_at__isnull=False),
                 name="members_profile_last_order",
             ),
+            # The few of a level, and who came lately, are found without reading the whole brand.
+            models.Index(
+                fields=["brand", "tier", "-id"],
+                condition=~models.Q(tier=""),
+                name="members_profile_tier",
+            ),
+            models.Index(fields=["brand", "registered_on"], name="members_profile_since"),
             models.Index(
                 fields=["own_person_id"],
                 condition=models.Q(own_person_id__isnull=False),
