@@ -85,7 +85,10 @@ def load_demo(*, progress: Progress, as_is: bool = False, is_big: bool = False) 
         _segments(tenant)
     _people()
     tell_mode_story(
-        schema_name="journey", asking="hq@journey.example", second="hq2@journey.example"
+        schema_name="journey",
+        asking="hq@journey.example",
+        second="hq2@journey.example",
+        progress=partial(progress, "Journey: changes of mode"),
     )
 
 

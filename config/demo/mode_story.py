@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from django.utils import timezone
 from django.utils.translation import override
 
@@ -40,8 +42,17 @@ _TEXTS = {
 }
 
 
-def tell_mode_story(*, schema_name: str, asking: str, second: str) -> None:
-    """Take two drafts through to the end, and leave a third waiting for the second admin."""
+# What takes its time with millions of members: previews, and what is counted anew after a change.
+_STEPS = 5
+
+
+def tell_mode_story(
+    *, schema_name: str, asking: str, second: str, progress: Callable[[int, int], None]
+) -> None:
+    """Take two drafts through to the end, and leave a third waiting for the second admin.
+
+    `progress` gets (steps done, all steps).
+    """
     tenant = Tenant.objects.get(schema_name=schema_name)
     with tenant_transaction(tenant):
         if ModeDraft.objects.exists():
@@ -50,11 +61,14 @@ def tell_mode_story(*, schema_name: str, asking: str, second: str) -> None:
     asker, approver = (_acting(tenant, email) for email in (asking, second))
     # People write in English here; pages translate their own words only. Days are the group's.
     with override("en"), timezone.override(tenant.time_zone):
+        progress(0, _STEPS)
         if closed is not None:
-            _closed_again(tenant, closed, asker, approver)
+            _closed_again(tenant, closed, asker, approver, progress)
         # Counted anew first: it would make the preview of the waiting draft an old one.
         _follow(tenant)
+        progress(4, _STEPS)
         _submitted(tenant, asker, None, Mode.FAN_MAX, "One membership for all brands", "opening")
+        progress(_STEPS, _STEPS)
 
 
 def _acting(tenant: Tenant, email: str) -> User:
@@ -74,17 +88,26 @@ def _submitted(
         return drafts.draft_submit(draft=draft, acting_user=by)
 
 
-def _closed_again(tenant: Tenant, brand: Brand, asker: User, approver: User) -> None:
+def _closed_again(
+    tenant: Tenant,
+    brand: Brand,
+    asker: User,
+    approver: User,
+    progress: Callable[[int, int], None],
+) -> None:
     """Open a closed brand and close it again: it ends in the mode that the demo's plan gave it."""
     open_again = _submitted(
         tenant, asker, brand, Mode.MEMBER_MAX, "Try the group's platform for a week", "opening"
     )
     _approved(tenant, approver, open_again)
+    progress(1, _STEPS)
     _follow(tenant)
+    progress(2, _STEPS)
     closing = _submitted(
         tenant, asker, brand, Mode.BRAND_MAX, "The brand's own notice is not out yet", "closing"
     )
     _approved(tenant, approver, closing)
+    progress(3, _STEPS)
 
 
 def _approved(tenant: Tenant, approver: User, draft: ModeDraft) -> None:
