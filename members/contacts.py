@@ -80,6 +80,11 @@ def key_start(kind: str, space: str) -> str:
     return f"{kind}\0{space}\0" if space else f"{kind}:"
 
 
+# Where a mainland mobile or an e-mail address stands in a text that should hold none.
+CONTACT_IN_TEXT = re.compile(
+    r"(?<!\d)(?:(?:00)?86)?1[3-9]\d{9}(?!\d)|[^@\s]@[^@\s]+\.[a-z]{2,}", re.IGNORECASE
+)
+
 # Contact field → kind of identity → Contact column with its key: what a contact is found by.
 IDENTIFIERS: tuple[tuple[str, str, str], ...] = (
     ("phone", Identity.Kind.PHONE, "phone_key"),

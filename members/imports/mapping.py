@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from members.contacts import CONTACT_IN_TEXT
 from members.imports.errors import ImportRefused
 from members.models import ImportJob
 from tenants.wording import listed
@@ -384,8 +385,16 @@ def columns_of(kind: str, headings: list[str], mapping: dict[str, str]) -> dict[
     """Return field name → position of its column.
 
     Raises ImportRefused for a field or heading that is not there, a heading that is there twice,
-    one column taken for two fields, and a required field without a column.
+    one column taken for two fields, a required field without a column, and a first line that is a
+    member: an import keeps its headings as they are.
     """
+    if any(CONTACT_IN_TEXT.search(re.sub(r"[\s()-]", "", heading)) for heading in headings):
+        raise ImportRefused(
+            _(
+                "The first line of the file is a row, not headings: a phone number or an e-mail "
+                "address stands in it. Nothing was imported. Add a line of headings above it."
+            )
+        )
     fields = {field.name: field for field in FIELDS[kind]}
     times = Counter(headings)
     taken = Counter(mapping.values())

@@ -14,7 +14,7 @@ import msgspec
 from django.utils.translation import gettext as _
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from members.contacts import normalise_code, normalise_email, normalise_phone
+from members.contacts import CONTACT_IN_TEXT, normalise_code, normalise_email, normalise_phone
 from members.models import Identity
 from tenants.models import TokenAction
 
@@ -32,8 +32,6 @@ Value = Annotated[str, Meta(min_length=1, max_length=254, pattern=_PLAIN)]
 Moment = Annotated[dt.datetime, Meta(tz=True)]
 Money = Annotated[int, Meta(ge=-(10**14), le=10**14)]
 Key = Annotated[int, Meta(ge=1, le=2**62)]
-# Contact data has no place in an event: a mainland mobile or an e-mail address in its texts.
-_CONTACT = re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)|[^@\s]@[^@\s]+\.[a-z]{2,}", re.IGNORECASE)
 
 
 def _settle(line: Struct, name: str, longest: int = 64) -> None:
@@ -343,7 +341,8 @@ def _check_event(line: EventLine) -> None:
             raise LineRefused(name, _("The field is missing."))
     if line.event == "refund" and (line.amount or 0) < 0:
         raise LineRefused("amount", _("What was paid back is written without a minus."))
-    if (line.subject or line.scene) and _CONTACT.search(f"{line.subject} {line.scene}"):
+    # Contact data has no place in an event.
+    if (line.subject or line.scene) and CONTACT_IN_TEXT.search(f"{line.subject} {line.scene}"):
         raise LineRefused(
             "subject",
             _("The text looks like a phone number or an e-mail address. Events hold none."),

@@ -42,12 +42,16 @@ def correct(
     has_contact = set(
         Contact.objects.filter(profile__in=list(profiles)).values_list("profile_id", flat=True)
     )
-    # A membership without contact data yet is filled by its own brand.
+    # A membership without contact data yet is filled by its own brand, by who handles such.
     seen = [
         one
         for one in profiles
         if one.pk in open_ids
-        or (one.pk not in has_contact and one.brand_id in visible.viewer.brands)
+        or (
+            one.pk not in has_contact
+            and one.brand_id in visible.viewer.brands
+            and visible.viewer.sees_contact
+        )
     ]
     if not seen:
         raise RightsRefused(
