@@ -58,16 +58,20 @@ _NOTHING = frozenset(
 )
 
 
+_MARKS = frozenset(("=", "'"))
+
+
 def unwrapped(cell: str) -> str:
     """Return what a cell says: without a spreadsheet's marks of text, empty where it says nothing.
 
     Marks are ="000123" and a leading ' before what a spreadsheet would take for a number or a
     formula.
     """
-    if cell.startswith('="') and cell.endswith('"') and '"' not in cell[2:-1]:
-        cell = cell[2:-1]
-    elif cell.startswith("'") and (cell[1:2].isdigit() or cell[1:2] in set("=+-@")):
-        cell = cell[1:]
+    if cell[:1] in _MARKS:
+        if cell.startswith('="') and cell.endswith('"') and '"' not in cell[2:-1]:
+            cell = cell[2:-1]
+        elif cell.startswith("'") and (cell[1:2].isdigit() or cell[1:2] in set("=+-@")):
+            cell = cell[1:]
     if len(cell) < 10 and cell.strip().lower() in _NOTHING or cell.startswith("0000-00-00"):
         return ""
     return cell
@@ -146,11 +150,18 @@ _SUMS = frozenset(
 )
 
 
+def _is_sum(code: str) -> bool:
+    return code.rstrip(": ").lower() in _SUMS
+
+
 def read_code(*, longest: int) -> Callable[[str], str]:
     """Return a reader of the number or code that a row is known by."""
     read = read_plain(longest=longest)
 
     def read_exactly(cell: str) -> str:
+        # Nearly all are; nothing below would say anything of them.
+        if len(cell) <= longest and cell.isascii() and cell.isalnum() and not _is_sum(cell):
+            return cell
         code = read(unicodedata.normalize("NFKC", cell))
         if isinstance(code, Problem):
             return code
@@ -158,7 +169,7 @@ def read_code(*, longest: int) -> Callable[[str], str]:
             return Problem(_("The cell is empty."))
         if problem := rounded(code):
             return problem
-        if code.rstrip(": ").lower() in _SUMS:
+        if _is_sum(code):
             return Problem(_("The line is one of sums, and about nobody."))
         return Problem(_("A number or code has no backslash.")) if "\\" in code else code
 

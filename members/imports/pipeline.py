@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +23,7 @@ from members.imports.errors import ImportOvertaken, ImportRefused
 from members.imports.files import BadRow, Chunk, FileShape
 from members.imports.mapping import columns_of
 from members.imports.members import MemberChunks
+from members.imports.memory import peak_memory, return_large_blocks
 from members.imports.orders import OrderChunks
 from members.imports.staff import StaffChunks
 from members.imports.stores import StoreChunks
@@ -108,6 +107,7 @@ def import_run(
     job = _begin(tenant, job_id)
     if job.state != ImportJob.State.RUNNING:
         return job
+    return_large_blocks()
     say = progress or (lambda job: None)
     with translation.override(life.language_of(tenant, job)):
         try:
@@ -237,13 +237,6 @@ def _written(job: ImportJob) -> int:
     return job.rows_created + job.rows_updated
 
 
-def _peak_memory() -> int:
-    """Return the most memory that this process has held, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # In kilobytes, but on macOS.
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
 def _say_wait(tenant: Tenant, job: ImportJob) -> None:
     """Note that the next chunk waits, where another import writes into the same brand."""
     with tenant_transaction(tenant):
@@ -285,7 +278,7 @@ def _write_chunk(
                 fields["ids_to"] = images.last_id(cursor, job.kind)
             fields["checkpoint"] = chunk.end
             fields["checkpoint_line"] = chunk.end_line
-            fields["peak_memory"] = max(now.peak_memory, _peak_memory())
+            fields["peak_memory"] = max(now.peak_memory, peak_memory())
             if bad:
                 bad.sort(key=lambda row: row.line)
                 name = folders.rejected_path(tenant.schema_name, job.pk)
