@@ -27,7 +27,7 @@ from members.imports.consents import ConsentChunks
 from members.imports.files import Chunk
 from members.imports.members import MemberChunks
 from members.intake import events, orders
-from members.intake.inbox import KEPT_DAYS
+from members.intake.inbox import KEPT_DAYS, unpacked
 from members.intake.lines import (
     ConsentLine,
     EventLine,
@@ -128,17 +128,19 @@ def _waiting(failed: set[UUID]) -> list[IntakePart]:
     """Return parts of the brand that waits longest, as many as are applied at once."""
     rows = IntakePart.objects.exclude(pk__in=failed).order_by("batch__created_at", "pk")
     rows = rows.select_related("batch").select_for_update(of=("self",), skip_locked=True)
-    first = rows.first()
+    # What they say is read of those that are taken, and of no others.
+    named = rows.only("brand_id", "batch__accepted")
+    first = named.first()
     if first is None:
         return []
-    parts: list[IntakePart] = []
+    taken: list[UUID] = []
     lines = 0
-    for part in rows.filter(brand_id=first.brand_id)[:200]:
+    for part in named.filter(brand_id=first.brand_id)[:200]:
         lines += part.batch.accepted
-        if parts and lines > _AT_ONCE:
+        if taken and lines > _AT_ONCE:
             break
-        parts.append(part)
-    return parts
+        taken.append(part.pk)
+    return list(rows.select_related(None).filter(pk__in=taken))
 
 
 def _apply_parts(tenant: Tenant, parts: list[IntakePart]) -> int:
@@ -155,9 +157,8 @@ def _apply_parts(tenant: Tenant, parts: list[IntakePart]) -> int:
     numbered: list[tuple[UUID, int]] = []
     lines: list[Any] = []
     for part in parts:
-        for text in open_text(keys, bytes(part.sealed)).encode().split(b"\n"):
-            number, _tab, raw = text.partition(b"\t")
-            numbered.append((part.batch_id, int(number)))
+        for number, raw in unpacked(open_text(keys, bytes(part.sealed))):
+            numbered.append((part.batch_id, number))
             lines.append(read(raw))
     batch = batches[parts[0].batch_id]
     # Reasons are in the language that the first of the batches was answered in.
@@ -213,9 +214,10 @@ def _audit(
     lines: list[Any],
 ) -> None:
     """Record for each part how many lines of which kinds it brought; nothing of what they say."""
-    kinds: dict[UUID, Counter[str]] = defaultdict(Counter)
-    for (batch, _number), line in zip(numbered, lines, strict=True):
-        kinds[batch][type(line).__struct_config__.tag] += 1
+    kinds: dict[UUID, dict[str, int]] = defaultdict(dict)
+    batch_of = (batch for batch, _number in numbered)
+    for (batch, kind), count in Counter(zip(batch_of, map(type, lines), strict=True)).items():
+        kinds[batch][kind.__struct_config__.tag] = count
     brand = Brand.objects.get(pk=parts[0].brand_id)
     users = User.objects.in_bulk({batch.created_by_id for batch in batches.values()})
     for part in parts:

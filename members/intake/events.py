@@ -17,11 +17,13 @@ from members.staging import copy_into, stage
 # A line and the member it names, by its place in what is applied.
 Told = tuple[int, Any, Member]
 
-_COLUMNS = (
-    "place bigint, what varchar, source varchar, event_id varchar, profile_id bigint, "
-    "occurred_at timestamptz, account_id bigint, subject varchar, scene varchar, "
-    "order_no varchar, version bigint, amount bigint"
+# Of which events something follows, and as what that finds them.
+_TOLD_ON = frozenset(("follow", "unfollow", "order", "refund"))
+_FRESH = (
+    "what varchar, source varchar, event_id varchar, profile_id bigint, occurred_at timestamptz, "
+    "account_id bigint, scene varchar, order_no varchar, version bigint"
 )
+_FRESH_NAMES = ", ".join(column.split()[0] for column in _FRESH.split(", "))
 
 
 class Accounts:
@@ -46,74 +48,70 @@ def events_write(
 
     Leaves those of orders, refunds and follows that are new in the temporary table fresh_event.
     """
-    rows: list[str] = []
-    seen: set[tuple[str, str]] = set()
+    fresh: dict[tuple[str, str], Told] = {}
     known: set[int] = set()
-    for place, line, member in told:
+    for one in told:
+        line = one[1]
         name = (line.source, number_of(line))
-        if name in seen:
-            known.add(place)
-            continue
-        seen.add(name)
-        rows.append(_event_row(place, line, member, accounts))
-    stage(cursor, "incoming_event", _COLUMNS)
-    stage(
-        cursor,
-        "fresh_event",
-        "what varchar, source varchar, event_id varchar, profile_id bigint, "
-        "occurred_at timestamptz, account_id bigint, scene varchar, order_no varchar, "
-        "version bigint",
-    )
-    if not rows:
+        if name in fresh:
+            known.add(one[0])
+        else:
+            fresh[name] = one
+    stage(cursor, "fresh_event", _FRESH)
+    if not fresh:
         return known
-    names = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
-    copy_into(cursor, "incoming_event", names, "".join(rows), joined_by="profile_id")
+    # Nobody else writes events of the brand, whose lock is held.
     cursor.execute(
         """
-        WITH added AS (
-            INSERT INTO members_event (brand_id, store_id, notice_id, what, source, event_id,
-                profile_id, occurred_at, account_id, subject, scene, order_no, version, amount)
-            SELECT %s, p.store_id, p.notice_id, i.what, i.source, i.event_id, i.profile_id,
-                i.occurred_at, i.account_id, i.subject, i.scene, i.order_no, i.version, i.amount
-            FROM incoming_event i JOIN members_profile p ON p.id = i.profile_id
-            ON CONFLICT (brand_id, source, event_id) DO NOTHING
-            RETURNING what, source, event_id, profile_id, occurred_at, account_id, scene, order_no,
-                version
-        ), kept AS (
-            INSERT INTO fresh_event SELECT * FROM added
-            WHERE what IN ('follow', 'unfollow', 'order', 'refund')
-        )
-        SELECT count(*) FROM added
+        SELECT e.source, e.event_id
+        FROM unnest(string_to_array(%s, E'\n'), string_to_array(%s, E'\n')) AS k (source, event_id)
+        JOIN members_event e
+            ON e.brand_id = %s AND e.source = k.source AND e.event_id = k.event_id
         """,
-        [brand_id],
+        [*("\n".join(texts) for texts in zip(*fresh, strict=True)), brand_id],
     )
-    if cursor.fetchone()[0] < len(rows):
-        cursor.execute(
-            """
-            SELECT i.place FROM incoming_event i JOIN members_event e
-                ON e.brand_id = %s AND e.source = i.source AND e.event_id = i.event_id
-            WHERE e.received_at < now()
-            """,
-            [brand_id],
-        )
-        known.update(place for (place,) in cursor.fetchall())
+    known.update(fresh.pop(name)[0] for name in cursor.fetchall())
+    if fresh:
+        _append(cursor, brand_id, fresh, accounts)
     return known
 
 
-def _event_row(place: int, line: Any, member: Member, accounts: Accounts) -> str:
-    if type(line) is not EventLine:
-        # An order told as a whole: what it comes to is the order's own to say.
-        return (
-            f"{place}\torder\t{line.source}\t{number_of(line)}\t{member.profile_id}\t"
-            f"{line.at.isoformat()}\t{NULL}\t\t\t{line.order_no}\t{line.version}\t{NULL}\n"
-        )
-    account = accounts.of(line)
-    amount = line.amount
-    return (
-        f"{place}\t{line.event}\t{line.source}\t{line.id}\t{member.profile_id}\t"
-        f"{line.at.isoformat()}\t{NULL if account is None else account}\t{line.subject}\t"
-        f"{line.scene}\t{line.order_no}\t{line.version}\t{NULL if amount is None else amount}\n"
+def _append(
+    cursor: CursorWrapper, brand_id: int, fresh: dict[tuple[str, str], Told], accounts: Accounts
+) -> None:
+    """Write events straight into their table, under what the wall says of their members now."""
+    members = {member.profile_id for _place, _line, member in fresh.values()}
+    cursor.execute(
+        "SELECT id, concat_ws(E'\t', %s, COALESCE(store_id::text, %s), "
+        "COALESCE(notice_id::text, %s), '') FROM members_profile "
+        "WHERE id = ANY(string_to_array(%s, ',')::bigint[])",
+        [brand_id, NULL, NULL, ",".join(map(str, members))],
     )
+    walled = dict(cursor.fetchall())
+    rows, told_on = [], []
+    for (source, number), (_place, line, member) in fresh.items():
+        profile = member.profile_id
+        if profile not in walled:
+            continue
+        if type(line) is EventLine:
+            what, subject, scene = line.event, line.subject, line.scene
+            account = NULL if line.account is None else accounts.of(line) or NULL
+            amount = NULL if line.amount is None else line.amount
+        else:
+            # An order told as a whole: what it comes to is the order's own to say.
+            what, subject, scene, account, amount = "order", "", "", NULL, NULL
+        row = (
+            f"{what}\t{source}\t{number}\t{profile}\t{line.at.isoformat()}\t{account}\t{scene}\t"
+            f"{line.order_no}\t{line.version}"
+        )
+        rows.append(f"{walled[profile]}{row}\t{subject}\t{amount}\n")
+        if what in _TOLD_ON:
+            told_on.append(f"{row}\n")
+    columns = f"brand_id, store_id, notice_id, {_FRESH_NAMES}, subject, amount"
+    with cursor.copy(f"COPY members_event ({columns}) FROM STDIN") as copy:
+        copy.write("".join(rows))
+    if told_on:
+        copy_into(cursor, "fresh_event", _FRESH_NAMES, "".join(told_on), joined_by="profile_id")
 
 
 def number_of(line: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
@@ -131,9 +132,7 @@ def batch_take(
         with transaction.atomic():
             IntakeBatch.objects.bulk_create([batch])
             IntakePart.objects.bulk_create(
-                IntakePart(
-                    batch=batch, brand_id=brand, sealed=seal_text(keys, _joined(kept).decode())
-                )
+                IntakePart(batch=batch, brand_id=brand, sealed=seal_text(keys, packed(kept)))
                 for brand, kept in read.kept.items()
             )
     except IntegrityError as error:
@@ -226,9 +225,19 @@ def _refused(number: int, refusal: LineRefused) -> dict[str, Any]:
     return {**found, "field": refusal.field} if refusal.field else found
 
 
-def _joined(kept: list[tuple[int, bytes]]) -> bytes:
-    """Return lines with their numbers, as `members.intake.applying` splits them."""
-    return b"\n".join([b"%d\t%b" % one for one in kept])
+def packed(kept: list[tuple[int, bytes]]) -> str:
+    """Return lines with their numbers as a text that is kept sealed: a fifth as long as they are.
+
+    A text, since whoever seals it anew under another key knows of nothing else.
+    """
+    joined = b"\n".join([b"%d\t%b" % one for one in kept])
+    return zlib.compress(joined, 1).decode("latin-1")
+
+
+def unpacked(text: str) -> list[tuple[int, bytes]]:
+    """Return lines with their numbers again."""
+    rows = zlib.decompress(text.encode("latin-1")).split(b"\n")
+    return [(int(number), raw) for number, _tab, raw in [row.partition(b"\t") for row in rows]]
 
 
 def _send(schema_name: str) -> None:

@@ -68,9 +68,9 @@ class Members:
                 if getattr(line, "create", False):
                     fans[line.identity.kind][key] = line.identity
         if numbers:
-            self._by("member_no", numbers)
+            self._by("member_no", "varchar", numbers)
         if profiles:
-            self._by("id", profiles)
+            self._by("id", "bigint", map(str, profiles))
         for kind, wanted in keyed.items():
             self._by_key(kind, list(wanted))
         for kind, wanted in fans.items():
@@ -106,13 +106,13 @@ class Members:
             self._key_of[identity] = key
         return key
 
-    def _by(self, column: str, wanted: set[Any]) -> None:
+    def _by(self, column: str, kind: str, wanted: Iterable[str]) -> None:
         self._cursor.execute(
             f"""
             SELECT {column}, id, member_no FROM members_profile
-            WHERE brand_id = %s AND {column} = ANY(%s)
+            WHERE brand_id = %s AND {column} = ANY(string_to_array(%s, E'\n')::{kind}[])
             """,  # noqa: S608 - one of two columns
-            [self._brand_id, list(wanted)],
+            [self._brand_id, "\n".join(wanted)],
         )
         for value, pk, number in self._cursor.fetchall():
             self._found[column, value] = Member(pk, number)
