@@ -11,6 +11,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -155,31 +156,39 @@ def _apply_parts(tenant: Tenant, parts: list[IntakePart]) -> int:
         .order_by("pk")
     }
     numbered: list[tuple[UUID, int]] = []
-    lines: list[Any] = []
+    # Of each part.
+    lines: dict[UUID, list[Any]] = {}
     for part in parts:
-        for number, raw in unpacked(open_text(keys, bytes(part.sealed))):
-            numbered.append((part.batch_id, number))
-            lines.append(read(raw))
+        rows = unpacked(open_text(keys, bytes(part.sealed)))
+        numbered += [(part.batch_id, number) for number, _raw in rows]
+        lines[part.pk] = [read(raw) for _number, raw in rows]
     batch = batches[parts[0].batch_id]
     # Reasons are in the language that the first of the batches was answered in.
     with translation.override(batch.language or tenant.locale):
-        outcome = lines_apply(tenant=tenant, brand_id=parts[0].brand_id, lines=lines)
-        _tell(batches, numbered, outcome)
-        _audit(parts, batches, numbered, lines)
+        outcome = lines_apply(
+            tenant=tenant, brand_id=parts[0].brand_id, lines=[*chain(*lines.values())]
+        )
+        counts: Counter[UUID] = Counter()
+        for part in parts:
+            counts[part.batch_id] += len(lines[part.pk])
+        _tell(batches, numbered, counts, outcome)
+        _audit(parts, batches, lines)
     IntakePart.objects.filter(pk__in=[part.pk for part in parts]).delete()
     IntakeBatch.objects.filter(
         ~Exists(IntakePart.objects.filter(batch_id=OuterRef("pk"))), pk__in=list(batches)
     ).update(state=IntakeBatch.State.APPLIED, applied_at=timezone.now())
-    return len(lines)
+    return len(numbered)
 
 
 def _tell(
-    batches: dict[UUID, IntakeBatch], numbered: list[tuple[UUID, int]], outcome: Outcome
+    batches: dict[UUID, IntakeBatch],
+    numbered: list[tuple[UUID, int]],
+    counts: Counter[UUID],
+    outcome: Outcome,
 ) -> None:
     """Write on each batch what came of its lines."""
     keys = group_keys()
     results: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    counts = Counter(batch for batch, _number in numbered)
     for place in outcome.known:
         batch, number = numbered[place]
         results[batch].append({"line": number, "state": "duplicate"})
@@ -208,27 +217,22 @@ def _tell(
 
 
 def _audit(
-    parts: list[IntakePart],
-    batches: dict[UUID, IntakeBatch],
-    numbered: list[tuple[UUID, int]],
-    lines: list[Any],
+    parts: list[IntakePart], batches: dict[UUID, IntakeBatch], lines: dict[UUID, list[Any]]
 ) -> None:
     """Record for each part how many lines of which kinds it brought; nothing of what they say."""
-    kinds: dict[UUID, dict[str, int]] = defaultdict(dict)
-    batch_of = (batch for batch, _number in numbered)
-    for (batch, kind), count in Counter(zip(batch_of, map(type, lines), strict=True)).items():
-        kinds[batch][kind.__struct_config__.tag] = count
     brand = Brand.objects.get(pk=parts[0].brand_id)
     users = User.objects.in_bulk({batch.created_by_id for batch in batches.values()})
     for part in parts:
         batch_row = batches[part.batch_id]
+        kinds = Counter(map(type, lines[part.pk]))
+        told = sorted((kind.__struct_config__.tag, count) for kind, count in kinds.items())
         audit.record(
             acting_user=users.get(batch_row.created_by_id),
             action="intake.import",
             target=batch_row,
             target_name=str(brand),
             brands=[brand.pk],
-            changes={kind: ["", count] for kind, count in sorted(kinds[part.batch_id].items())},
+            changes={kind: ["", count] for kind, count in told},
         )
 
 

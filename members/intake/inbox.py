@@ -25,7 +25,14 @@ from brands.wall.visibility import Visible
 from members.consents.entries import contact_left_out
 from members.contacts import open_sealed, seal_text
 from members.intake import lines
-from members.intake.lines import ConsentLine, EventLine, LineRefused, MemberLine, OrderOf
+from members.intake.lines import (
+    ConsentLine,
+    EventLine,
+    LineRefused,
+    MemberLine,
+    OrderOf,
+    TouchpointLine,
+)
 from members.keys import group_keys, sealing_keys
 from members.models import IntakeBatch, IntakePart
 from tenants.connection import connection
@@ -246,6 +253,7 @@ def _send(schema_name: str) -> None:
     apply_intake.apply_async(headers={"_schema_name": schema_name})
 
 
+_OF_ACCOUNTS = frozenset((EventLine, TouchpointLine))
 # The fields of a member's line that bring an identifier.
 _IDENTIFIERS = ("phone", "email", "unionid", "card_no")
 
@@ -278,6 +286,7 @@ class _Known:
 
     def brand_of(self, line: Any) -> int:
         """Return the brand a line is for; raises LineRefused for what the token may not name."""
+        kind = type(line)
         action = lines.action_of(line)
         if action not in self.allowed:
             raise LineRefused(
@@ -295,9 +304,8 @@ class _Known:
             )
         if not self._sees_contact:
             _check_without_contact(line)
-        if (account := getattr(line, "account", None)) is not None:
-            self._check_account(brand, account)
-        kind = type(line)
+        if kind in _OF_ACCOUNTS and line.account is not None:
+            self._check_account(brand, line.account)
         if (kind is OrderOf or kind is MemberLine) and isinstance(line.store, str) and line.store:
             self._check_store(brand, line.store)
         if kind is ConsentLine and line.notice and line.answer == "yes":
