@@ -56,8 +56,7 @@ _NOTHING = frozenset(
     ("null", "(null)", "[null]", "\\n", "nan", "n/a", "undefined", "-", "--", "—", "——", "/")
     + ("无", "暂无", "未填写", "未填")
 )
-
-
+# What a spreadsheet's marks of text begin with.
 _MARKS = frozenset(("=", "'"))
 
 

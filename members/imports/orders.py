@@ -95,8 +95,10 @@ class OrderChunks:
         locks.hold_answers(is_shared=True)
         locks.hold_rollups(is_shared=True)
         prepared = getattr(chunk, "prepared", None)
-        is_ours = isinstance(prepared, Columns) and prepared.chunk.rows is chunk.rows
-        read = prepared if is_ours else self.prepare(chunk)
+        if isinstance(prepared, Columns) and prepared.chunk.rows is chunk.rows:
+            read = prepared
+        else:
+            read = self.prepare(chunk)
         counts = Counts()
         with connection.cursor() as cursor:
             notices = self._find_members(cursor, read)

@@ -224,7 +224,7 @@ def _audit(
     users = User.objects.in_bulk({batch.created_by_id for batch in batches.values()})
     for part in parts:
         batch_row = batches[part.batch_id]
-        kinds = Counter(map(type, lines[part.pk]))
+        kinds: Counter[Any] = Counter(map(type, lines[part.pk]))
         told = sorted((kind.__struct_config__.tag, count) for kind, count in kinds.items())
         audit.record(
             acting_user=users.get(batch_row.created_by_id),

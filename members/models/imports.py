@@ -184,7 +184,7 @@ class PendingRollup(models.Model):
     app_privileges = OWNER_ONLY
 
     brand_id = models.BigIntegerField()
-    # Zero where the order names no store.
+    # Zero where the order names no store, or the whole day is meant: it is counted whole anyway.
     store_id = models.BigIntegerField()
     day = models.DateField()
 
