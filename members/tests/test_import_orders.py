@@ -106,6 +106,18 @@ def test_days_are_the_group_s_and_buyers_are_distinct(importer):
     assert list(GroupMetric.objects.values_list("brands", "persons")) == [(1, 2)]
 
 
+def test_an_hour_that_clocks_have_twice_counts_with_its_day(importer):
+    importer.tenant.time_zone = "America/Havana"
+    importer.members(MEMBERS)
+    # Half past midnight both times: clocks go from one back to midnight.
+    times = ("2025-11-02T03:30:00Z", "2025-11-02T04:30:00Z", "2025-11-02T05:30:00Z")
+    rows = [f"A{n},1,M1,,{at},P1,Tea,1,10.00" for n, at in enumerate(times)]
+    importer.orders(HEAD + "\n".join(rows) + "\n")
+    days = DailyMetric.objects.order_by("day").values_list("day", "orders")
+    assert [(str(day), orders) for day, orders in days] == [("2025-11-01", 1), ("2025-11-02", 2)]
+    assert_consistent(importer)
+
+
 def test_the_person_s_notice_is_on_orders_and_lines(importer):
     importer.members(MEMBERS)
     importer.orders(HEAD + LINES)
