@@ -73,8 +73,10 @@ def _unlinked(path: str) -> Path:
 def remove_uploads(schema_name: str, *, before: dt.datetime, but: Collection[str]) -> int:
     """Delete a group's uploads that came before an instant, but those named; return how many."""
     count = 0
-    for path in (Path(settings.MEDIA_ROOT) / "imports" / schema_name).glob("*.csv"):
-        if path.name.startswith("rejected-") or f"imports/{schema_name}/{path.name}" in but:
+    for path in (Path(settings.MEDIA_ROOT) / "imports" / schema_name).glob("*"):
+        # What takes the place of rejected rows is left behind by whoever was killed over it.
+        is_kept = path.name.startswith("rejected-") and path.suffix != ".new"
+        if is_kept or f"imports/{schema_name}/{path.name}" in but:
             continue
         # Not its time of writing: that of a link is the file's.
         with suppress(FileNotFoundError):

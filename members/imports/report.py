@@ -57,6 +57,8 @@ def append_rejected(path: Path, committed: int, headings: list[str], bad: Iterab
     data = text.getvalue().encode("utf-8", "replace")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     with os.fdopen(descriptor, "r+b") as file:
+        # Shorter than that it is where an erasure took rows out and was then undone.
+        committed = min(committed, file.seek(0, os.SEEK_END))
         file.truncate(committed)
         file.seek(committed)
         file.write(data)

@@ -104,6 +104,10 @@ def hold(cursor: CursorWrapper, profiles: Sequence[int]) -> frozenset[int]:
         "SELECT DISTINCT brand_id FROM members_profile WHERE id = ANY(%s)", [list(profiles)]
     )
     brands = sorted(brand for (brand,) in cursor.fetchall())
+    # A chunk of an import holds its job's row before anything else, and files are cleaned by jobs.
+    cursor.execute(
+        "SELECT id FROM members_importjob WHERE brand_id = ANY(%s) ORDER BY id FOR UPDATE", [brands]
+    )
     for brand in brands:
         # In the order in which imports take them.
         locks.hold_brand(brand, "members")

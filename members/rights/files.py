@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -37,6 +36,7 @@ _MOBILE = re.compile(r"(?:\+?86)?(1[3-9][0-9]{9})\Z")
 _NOISE = re.compile(r"[\s().\-]")
 _BETWEEN = re.compile(r"[,;\t\r\n|\"]")
 _BLOCK, _LONGEST = 1 << 20, 4096
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 def clean(*, tenant: Tenant, erased: Erased) -> None:
@@ -69,21 +69,6 @@ def _is_theirs(cells: Iterable[str], texts: frozenset[str]) -> bool:
     return False
 
 
-def _text(path: Path) -> str | None:
-    """Return what a file of rejected rows says; None where it cannot be read."""
-    data = path.read_bytes()
-    if data.startswith(_UTF_16):
-        return data.decode("utf-16", "replace")
-    if b"\0" in data[:4096]:
-        return None
-    for encoding in _ENCODINGS:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return None
-
-
 def _clean_rejected(tenant: Tenant, erased: Erased) -> None:
     jobs = ImportJob.objects.exclude(rejected_path="").filter(brand_id__in=erased.brands)
     for job in jobs.select_for_update():
@@ -93,29 +78,40 @@ def _clean_rejected(tenant: Tenant, erased: Erased) -> None:
             continue
         if not path.exists():
             continue
-        text = _text(path)
-        rows = list(csv.reader(io.StringIO(text or "")))
-        texts = erased.texts_of([job.brand_id])
-        kept = rows[:1] + [row for row in rows[1:] if not _is_theirs(row, texts)]
-        if text is not None and len(kept) == len(rows):
-            continue
-        size = _rewrite(path, kept)
-        ImportJob.objects.filter(pk=job.pk).update(rejected_bytes=size)
+        size = _left_out(path, erased.texts_of([job.brand_id]))
+        if size is not None:
+            ImportJob.objects.filter(pk=job.pk).update(rejected_bytes=size)
 
 
-def _rewrite(path: Path, rows: list[list[str]]) -> int:
-    """Put a file of these rows in another's place; return its length."""
-    text = io.StringIO()
-    text.write("\ufeff")
-    csv.writer(text).writerows(rows)
-    data = text.getvalue().encode()
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
+def _left_out(path: Path, texts: frozenset[str]) -> int | None:
+    """Write a file of rejected rows anew without theirs; return its length, None where as it was.
+
+    Of one that cannot be read nothing is kept.
+    """
+    fresh, is_changed = path.with_suffix(".new"), False
+    fresh.unlink(missing_ok=True)
+    with (
+        path.open(encoding="utf-8-sig", newline="") as given,
+        os.fdopen(os.open(fresh, _NEW, 0o600), "w", encoding="utf-8-sig", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        try:
+            for number, row in enumerate(csv.reader(given)):
+                if number and _is_theirs(row, texts):
+                    is_changed = True
+                else:
+                    writer.writerow(row)
+        except (UnicodeDecodeError, csv.Error):
+            is_changed = True
+            file.seek(0)
+            file.truncate()
         file.flush()
         os.fsync(file.fileno())
+    if not is_changed:
+        fresh.unlink()
+        return None
     fresh.replace(path)
-    return len(data)
+    return path.stat().st_size
 
 
 def _clean_uploads(tenant: Tenant, erased: Erased) -> None:

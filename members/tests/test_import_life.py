@@ -14,7 +14,7 @@ from members.imports.acts import import_mend, import_pause
 from members.imports.errors import ImportRefused
 from members.imports.members import MemberChunks
 from members.imports.pipeline import source_path
-from members.imports.report import harmless, rejected_file, relived
+from members.imports.report import append_rejected, harmless, rejected_file, relived
 from members.imports.services import import_cancel, import_start
 from members.imports.undo import why_not_undone
 from members.imports.upkeep import imports_resume, uploads_purge
@@ -116,6 +116,13 @@ def test_what_a_cancelled_import_rejected_waits_no_longer_than_of_any_other(impo
     job.save()
     uploads_purge(importer.tenant)
     assert not rejected_file(job, "acme").exists()
+
+
+def test_rejected_rows_go_on_where_the_file_ends(tmp_path):
+    path = tmp_path / "kept" / "rejected.csv"
+    length = append_rejected(path, 0, ["a"], [files.BadRow(2, "a", "why", ["x"])])
+    # Longer it was before an erasure that was undone.
+    assert append_rejected(path, length + 9, ["a"], []) == length == len(path.read_bytes())
 
 
 def test_an_import_that_one_worker_has_done_stays_done_for_the_other(importer, monkeypatch):

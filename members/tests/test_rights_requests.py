@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from brands.wall import scope
@@ -30,7 +31,7 @@ from members.models import (
     PersonRequest,
     Profile,
 )
-from members.rights import certificates, copies, files
+from members.rights import certificates, copies, erasure, files
 from members.rights.places import PLACES, How
 from members.rights.work import rights_run
 from members.rollups import finish_pending, is_unfinished, note_unfinished
@@ -237,6 +238,17 @@ def test_a_copy_holds_everything_and_is_handed_out_once_to_who_asked(world, visi
     assert membership["notices"][0]["version"] == "1"
     assert not kept.exists()
     assert client.post(page, {"act": "fetch"}).status_code == 302
+
+
+def test_an_erasure_waits_for_a_chunk_where_that_waits_for_nobody(world):
+    pk = world.profile("tea").pk
+    with world.bulk(), CaptureQueriesContext(connection) as told, connection.cursor() as cursor:
+        erasure.hold(cursor, [pk])
+    said = [query["sql"] for query in told]
+    rows = next(n for n, sql in enumerate(said) if "members_importjob" in sql)
+    assert "FOR UPDATE" in said[rows]
+    assert all(n > rows for n, sql in enumerate(said) if "pg_advisory" in sql)
+    assert any("pg_advisory" in sql for sql in said)
 
 
 def test_a_certificate_s_number_is_kept_whatever_the_group_is_called():
