@@ -14,7 +14,6 @@ from brands.models import Brand, ChannelAccount, Store
 from brands.wall.visibility import Kind, Visible
 from members.identity.keyed import Keyed
 from members.keys import group_keys
-from members.member_counts import COUNTED_UP_TO as COUNTED_UP_TO
 from members.member_counts import Counted, count_members
 from members.models import Contact, PlatformKey, Profile, Stratum, Tag
 from members.segments import Filter

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from members import folders, member_list
 from members.exports import files, services
 from members.exports.errors import ExportOutdated, ExportRefused
 from members.exports.rows import Columns, Written, by_brand, written
+from members.member_counts import Counted, count_members
 from members.models import ExportJob
 from tenants import audit
 from tenants.models import Tenant, User
@@ -180,11 +181,11 @@ def _give_up(tenant: Tenant, job: ExportJob, state: str, error: str) -> None:
     files.remove(files.files_of(job, tenant.schema_name))
 
 
-def members_counted(filters: dict[str, str], visible: Visible) -> tuple[int, bool]:
-    """Return how many members an export would hold, counted no further than a list counts."""
+def members_counted(filters: dict[str, str], visible: Visible) -> Counted:
+    """Return how many members an export would hold, counted as a list counts."""
     wanted = services.exported(
         member_list.members_asked(services.cleaned(filters, visible), visible=visible)
     )
-    most = member_list.COUNTED_UP_TO
-    found = wanted.order_by()[: most + 1].count()
-    return min(found, most), found > most
+    counted = count_members(wanted, is_filtered=bool(filters), visible=visible)
+    # The kept figures also count whose data are restricted, and no file holds them.
+    return replace(counted, how="about") if counted.how == "kept" else counted

@@ -63,7 +63,7 @@ def export_new(request: GroupRequest) -> HttpResponse:
     if request.method == "POST":
         return _ask(request, filters)
     try:
-        found, is_more = job.members_counted(filters, request.visible)
+        counted = job.members_counted(filters, request.visible)
     except ExportRefused as refusal:
         messages.error(request, str(refusal))
         return redirect("members:list")
@@ -71,8 +71,7 @@ def export_new(request: GroupRequest) -> HttpResponse:
         "title": _("Export members"),
         "filters": filters,
         "filter_rows": _filter_rows(filters, request),
-        "members": found,
-        "is_more": is_more,
+        "counted": counted,
         "columns": Columns.of(request.visible).headings(),
         "back": f"{reverse('members:list')}?{urlencode(filters)}",
         "days": services.KEPT.days,
