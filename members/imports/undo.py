@@ -179,11 +179,11 @@ def _amount(undone: ImportJob) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT count(*) FROM {table} WHERE abs(import_id) = %s "  # noqa: S608
-                "AND id > %s AND id <= %s",
-                [undone.pk, undone.ids_after or 0, undone.ids_to or 0],
+                "AND brand_id = %s AND id > %s AND id <= %s",
+                [undone.pk, undone.brand_id, undone.ids_after or 0, undone.ids_to or 0],
             )
             found += int(cursor.fetchone()[0])
-    return found + Tag.objects.filter(import_id=undone.pk).count()
+    return found + Tag.objects.filter(import_id=undone.pk, brand=undone.brand_id).count()
 
 
 def _chunk(tenant: Tenant, job: ImportJob, rows: int) -> bool:

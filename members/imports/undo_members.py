@@ -233,11 +233,13 @@ def remove(
                 AND c.what IN ('profile', 'contact')
         ) THEN 'changed' ELSE '' END AS reason
         FROM members_profile p
-        WHERE p.import_id = %s AND p.id > %s AND p.id <= %s ORDER BY p.id LIMIT %s
+        WHERE p.brand_id = %s AND p.import_id = %s AND p.id > %s AND p.id <= %s
+        ORDER BY p.id LIMIT %s
         """,
         [
             job.finished_at,
             job.pk,
+            job.brand_id,
             job.pk,
             max(after, job.ids_after or 0),
             job.ids_to or 0,

@@ -149,9 +149,10 @@ def remove(
                 AND c.what IN ('order', 'line')
         ) THEN 'changed' ELSE '' END AS reason
         FROM members_order o
-        WHERE o.import_id = %s AND o.id > %s AND o.id <= %s ORDER BY o.id LIMIT %s
+        WHERE o.brand_id = %s AND o.import_id = %s AND o.id > %s AND o.id <= %s
+        ORDER BY o.id LIMIT %s
         """,
-        [job.pk, job.pk, max(after, job.ids_after or 0), job.ids_to or 0, rows],
+        [job.pk, job.brand_id, job.pk, max(after, job.ids_after or 0), job.ids_to or 0, rows],
     )
     if not looked_at:
         return None

@@ -77,10 +77,11 @@ def _remove(
                 AND c.row_id = t.id AND c.what = %s AND c.import_id <> %s
         ) THEN 'changed' ELSE '' END AS reason
         FROM {told.table} t
-        WHERE t.import_id IN (%s, -%s) AND t.id > %s AND t.id <= %s ORDER BY t.id LIMIT %s
+        WHERE t.brand_id = %s AND t.import_id IN (%s, -%s) AND t.id > %s AND t.id <= %s
+        ORDER BY t.id LIMIT %s
         """,  # noqa: S608 - constants of the code
         [
-            *(told.what, job.pk, job.pk, job.pk),
+            *(told.what, job.pk, job.brand_id, job.pk, job.pk),
             *(max(after, job.ids_after or 0), job.ids_to or 0, rows),
         ],
     )
@@ -113,9 +114,10 @@ def _remove_words(
                 SELECT g.id FROM members_grouptag g
                 WHERE g.name = t.name AND g.removed_at IS NULL AND g.made_at <= t.made_at
             ) THEN 'changed' ELSE '' END AS reason
-        FROM members_tag t WHERE t.import_id = %s AND t.id > %s ORDER BY t.id LIMIT %s
+        FROM members_tag t WHERE t.brand_id = %s AND t.import_id = %s AND t.id > %s
+        ORDER BY t.id LIMIT %s
         """,
-        [job.pk, after, rows],
+        [job.brand_id, job.pk, after, rows],
     )
     if not looked_at:
         return None

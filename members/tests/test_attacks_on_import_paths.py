@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings as configured
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from brands.models import Brand
+from brands.models import Brand, ChannelAccount
 from brands.wall import scope
 from members.folders import StrangePath, fresh_path, rejected_path
 from members.imports.acts import job_run
@@ -18,7 +18,7 @@ from members.imports.report import rejected_file
 from members.imports.services import import_cancel, import_create
 from members.imports.undo import why_not_undone
 from members.imports.uploads import keep_upload
-from members.models import ImportJob, Profile
+from members.models import ImportJob, Profile, Touchpoint
 from tenants.context import tenant_transaction
 
 ROWS = b"member_no,phone\n1,13800138000\n2,no phone\n"
@@ -150,3 +150,35 @@ def test_no_row_takes_a_siblings_import_back(acme, seeing, cast, upload):
         # Nor does it stand in the way of the sibling's own.
         theirs = ImportJob.objects.get(pk=made["bakery"].pk)
         assert why_not_undone(theirs) == ""
+
+
+def test_no_number_of_ones_own_import_means_a_siblings_too(acme, seeing, cast, upload):
+    """What an import created and somebody told of since bears its number below nought."""
+    made = {code: upload(code)[0] for code in ("tea", "bakery")}
+    for job in made.values():
+        assert import_run(tenant=acme, job_id=job.pk).rows_created == 1
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        for code, job in made.items():
+            brand = Brand.objects.get(code=code)
+            account = ChannelAccount.objects.create(
+                brand=brand, kind="mini_program", name=code, external_id=code
+            )
+            Touchpoint.objects.create(
+                brand=brand,
+                profile=Profile.objects.get(brand=brand),
+                account=account,
+                import_id=job.pk,
+            )
+    for code in made:
+        with seeing(cast.brand_manager):
+            row = {"brand_id": made["tea"].brand_id, "kind": "touchpoints", "file_name": "x.csv"}
+            number = -made[code].pk
+            ImportJob.objects.bulk_create(
+                [ImportJob(**row, pk=number, state="done", ids_after=0, ids_to=2**62)]
+            )
+            (undoing,) = ImportJob.objects.bulk_create(
+                [ImportJob(**row, state="queued", undoes_id=number)]
+            )
+        assert job_run(tenant=acme, job_id=undoing.pk).state == "done"
+    with tenant_transaction(acme), scope.bulk(reason="test"):
+        assert [one.brand.code for one in Touchpoint.objects.select_related("brand")] == ["bakery"]
