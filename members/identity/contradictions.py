@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from django.db.backends.utils import CursorWrapper
 
@@ -27,23 +27,31 @@ def stage_parts(
     is_any_hot: bool,
     is_any_decided: bool,
     is_within_parts: bool = False,
+    carriers: str = "",
+    complete: Callable[[list[int]], None] | None = None,
 ) -> int:
     """Stage in `part` the profiles of contradicting clusters; return how many, or make no table.
 
-    IS_WITHIN_PARTS: only profiles that stand in `part` now can be of such a cluster.
+    IS_WITHIN_PARTS: only profiles that stand in `part` now can be of such a cluster. CARRIERS is a
+    query of profiles and labels, where the edges are not of all of them; COMPLETE is then called
+    with the labels of contradicting clusters, to stage the other edges of these.
 
     Its columns: profile_id, cluster (the label it had), label (the smallest profile of its part),
     decision_id (of whoever parted or joined it), kinds (that were refused in the cluster),
     is_too_large.
     """
     warm = graph.warm_sql(is_any_hot)
+    if not carriers:
+        carriers = f"SELECT DISTINCT profile_id, label FROM {edge}"  # noqa: S608 - a name of ours
     found = _contradicting(
-        *(cursor, rules, edge, nodes, warm),
+        *(cursor, rules, carriers, nodes, warm),
         is_any_decided=is_any_decided,
         is_within_parts=is_within_parts,
     )
     if not found:
         return 0
+    if complete:
+        complete([cluster for cluster, _size in found])
     stage(
         cursor,
         "part",
@@ -89,7 +97,7 @@ def _batches(clusters: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
 def _contradicting(
     cursor: CursorWrapper,
     rules: Rules,
-    edge: str,
+    carriers: str,
     nodes: str,
     warm: str,
     *,
@@ -109,7 +117,7 @@ def _contradicting(
     cursor.execute(
         f"""
         WITH carrier AS MATERIALIZED (
-            SELECT DISTINCT profile_id, label FROM {edge}
+            SELECT profile_id, label FROM ({carriers}) AS c
             {"WHERE profile_id IN (SELECT profile_id FROM part)" if is_within_parts else ""}
         ),
         wanted AS (

@@ -99,18 +99,20 @@ def stage_edges(
     candidates: str,
     nodes: str,
     is_any_hot: bool,
+    label: str = "n.profile_id",
     read_already: str = "",
 ) -> int:
     """Stage the edges of the group: the links of candidate identities that join; return how many.
 
-    CANDIDATES and NODES name what has identity_id, and profile_id and brand_id. READ_ALREADY is a
-    query of further links, identity_id and profile_id, of the kinds in its parameter.
+    CANDIDATES and NODES name what has identity_id, and profile_id and brand_id. LABEL is what a
+    node `n` begins with. READ_ALREADY is a query of further edges, identity_id, profile_id and
+    label, of the kinds in its parameter.
     """
     begin_edges(cursor)
     cursor.execute(
         f"""
         INSERT INTO edge
-        SELECT l.identity_id, 0, l.profile_id, l.profile_id
+        SELECT l.identity_id, 0, l.profile_id, {label}
         FROM {candidates} c
         JOIN members_identity i ON i.id = c.identity_id AND i.kind = ANY(%s)
         JOIN members_identitylink l ON l.identity_id = i.id
@@ -121,7 +123,7 @@ def stage_edges(
     count = cursor.rowcount
     if read_already:
         cursor.execute(
-            "INSERT INTO edge SELECT identity_id, 0, profile_id, profile_id "  # noqa: S608
+            "INSERT INTO edge SELECT identity_id, 0, profile_id, label "  # noqa: S608
             f"FROM ({read_already}) AS l",
             [linking_kinds(rules)],
         )
@@ -130,7 +132,7 @@ def stage_edges(
     cursor.execute(
         f"""
         INSERT INTO edge
-        SELECT -d.id, 0, s.profile_id, s.profile_id
+        SELECT -d.id, 0, s.profile_id, {label}
         FROM members_persondecision d
         JOIN members_persondecisionside s ON s.decision_id = d.id
         JOIN {nodes} n ON n.profile_id = s.profile_id
@@ -144,13 +146,16 @@ def stage_edges(
 
 
 def stage_own_edges(cursor: CursorWrapper, nodes: str) -> int:
-    """Stage, from the edges of the group, those that brands make by their own links alone."""
+    """Stage, from the edges of the group, those that brands make by their own links alone.
+
+    NODES have brand_id and own_label, with which they begin.
+    """
     return stage_query(
         cursor,
         "own_edge",
         f"""
-        SELECT identity_id, brand_id, profile_id, profile_id AS label FROM (
-            SELECT e.identity_id, n.brand_id, e.profile_id,
+        SELECT identity_id, brand_id, profile_id, label FROM (
+            SELECT e.identity_id, n.brand_id, e.profile_id, n.own_label AS label,
                 count(*) OVER (PARTITION BY e.identity_id, n.brand_id) AS ends
             FROM edge e JOIN {nodes} n USING (profile_id)
         ) AS own WHERE ends > 1
@@ -158,33 +163,50 @@ def stage_own_edges(cursor: CursorWrapper, nodes: str) -> int:
     )
 
 
+# The labels that an identity joins, of some rows with identity_id, brand_id and label.
+_TIES = """
+    SELECT identity_id, brand_id, label, low FROM (
+        SELECT identity_id, brand_id, label, min(label) OVER same AS low,
+            max(label) OVER same AS high
+        FROM ({rows}) AS r WINDOW same AS (PARTITION BY identity_id, brand_id)
+    ) AS found WHERE low < high
+"""
+
+
 def label_components(cursor: CursorWrapper, edge: str = "edge") -> None:
-    """Give the profiles of a component one label, the smallest profile id among them.
+    """Give the profiles of a component one label, the smallest among those they begin with.
 
     Each round hooks every label to the smallest label that an identity joins it with, follows
-    these hooks to their ends, and renames the edges: a chain of any length falls in few rounds.
+    these hooks to their ends, and goes on with the identities that join several labels even then: a
+    chain of any length falls in few rounds.
     """
-    joined = f"""
-        SELECT identity_id, brand_id, min(label) AS low FROM {edge}
-        GROUP BY 1, 2 HAVING min(label) < max(label)
-    """  # noqa: S608 - a name of the code
-    while True:
-        hooked = stage_query(
+    ties = stage_query(cursor, "tie", _TIES.format(rows=f"TABLE {edge}"))
+    if not ties:
+        return
+    stage(cursor, "root", "label bigint NOT NULL, low bigint NOT NULL")
+    while ties:
+        stage_query(
             cursor,
             "hook",
-            f"""
-            SELECT e.label, min(w.low) AS low
-            FROM ({joined}) AS w JOIN {edge} e USING (identity_id, brand_id)
-            WHERE e.label > w.low
-            GROUP BY e.label
-            """,  # noqa: S608
+            "SELECT label, min(low) AS low FROM tie WHERE label > low GROUP BY label",
         )
-        if not hooked:
-            return
         while True:
             cursor.execute(
                 "UPDATE hook h SET low = next.low FROM hook next WHERE h.low = next.label"
             )
             if not cursor.rowcount:
                 break
-        cursor.execute(f"UPDATE {edge} e SET label = h.low FROM hook h WHERE e.label = h.label")  # noqa: S608
+        cursor.execute(
+            "UPDATE root r SET low = h.low FROM hook h WHERE r.low = h.label; "
+            "INSERT INTO root SELECT label, low FROM hook"
+        )
+        rows = (
+            "SELECT DISTINCT t.identity_id, t.brand_id, COALESCE(h.low, t.label) AS label "
+            "FROM tie t LEFT JOIN hook h USING (label)"
+        )
+        ties = stage_query(cursor, "next_tie", _TIES.format(rows=rows))
+        cursor.execute("DROP TABLE pg_temp.tie; ALTER TABLE pg_temp.next_tie RENAME TO tie")
+    cursor.execute(
+        f"ANALYZE pg_temp.root; UPDATE {edge} e SET label = r.low FROM root r "  # noqa: S608
+        "WHERE e.label = r.label"
+    )

@@ -40,6 +40,7 @@ def keep_own_persons(
             FROM (
                 SELECT n.profile_id, o.label FROM node n LEFT JOIN own_person o USING (profile_id)
                 WHERE NOT n.is_arriving AND n.own_was IS DISTINCT FROM o.label
+                    AND (n.is_whole OR o.label IS NOT NULL)
             ) AS r
             WHERE p.id = r.profile_id
             """
@@ -51,7 +52,7 @@ def keep_own_persons(
         return
     cursor.execute(
         "UPDATE members_profile p SET own_person_id = NULL FROM node n "
-        "WHERE p.id = n.profile_id AND n.own_was IS NOT NULL"
+        "WHERE p.id = n.profile_id AND n.own_was IS NOT NULL AND n.is_whole"
     )
 
 
@@ -87,9 +88,14 @@ def stage_own_labels(
         f"""
         SELECT profile_id, label FROM (
             SELECT profile_id, label, count(*) OVER (PARTITION BY label) AS members FROM (
-                SELECT DISTINCT e.profile_id, {"COALESCE(p.label, e.label)" if parted else "label"}
+                SELECT n.profile_id, {"COALESCE(p.label, e.label)" if parted else "e.label"}
                     AS label
-                FROM own_edge e {"LEFT JOIN part p USING (profile_id)" if parted else ""}
+                FROM {nodes} n
+                JOIN (
+                    SELECT DISTINCT b.own_label AS began, e.label
+                    FROM own_edge e JOIN {nodes} b USING (profile_id)
+                ) AS e ON e.began = n.own_label
+                {"LEFT JOIN part p ON p.profile_id = n.profile_id" if parted else ""}
             ) AS labelled
         ) AS counted WHERE members > 1
         """,  # noqa: S608 - constants of the code

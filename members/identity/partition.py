@@ -231,7 +231,7 @@ def _parted(
     stage_query(
         cursor,
         "node",
-        "SELECT p.id AS profile_id, p.brand_id FROM closely c "
+        "SELECT p.id AS profile_id, p.brand_id, p.id AS own_label FROM closely c "
         "JOIN members_profile p ON p.id = c.profile_id",
     )
     _edges, parted = stage_clusters(

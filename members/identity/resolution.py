@@ -63,7 +63,9 @@ def resolve(*, by_name: str = "") -> Resolved:
             "ANALYZE pg_temp.arriving_profile"
         )
         _mend_statistics(cursor)
-        is_hot_touched, is_any_hot = _update_hot(cursor, rules)
+        cursor.execute("SELECT EXISTS (SELECT FROM touched_profile)")
+        has_stored = cursor.fetchone()[0]
+        is_hot_touched, is_any_hot = _update_hot(cursor, rules, has_stored=has_stored)
         is_any_decided = graph.has_decisions(cursor)
         was_parted = graph.has_parted(cursor)
         persons = _find_affected(cursor, is_hot_touched=is_hot_touched, was_parted=was_parted)
@@ -77,10 +79,21 @@ def resolve(*, by_name: str = "") -> Resolved:
         parted = 0
         if edges:
             graph.label_components(cursor)
+            _label_nodes(cursor)
             parted = stage_parts(
-                cursor, rules, nodes="node", is_any_hot=is_any_hot, is_any_decided=is_any_decided
+                *(cursor, rules),
+                nodes="node",
+                is_any_hot=is_any_hot,
+                is_any_decided=is_any_decided,
+                carriers="SELECT profile_id, label FROM node "
+                "WHERE label IN (SELECT label FROM edge)",
+                complete=lambda clusters: _look_at_links(cursor, rules, clusters, is_any_hot),
             )
-            _label_nodes(cursor, is_any_parted=bool(parted))
+            if parted:
+                cursor.execute(
+                    "UPDATE node n SET label = p.label, cluster = p.cluster FROM part p "
+                    "WHERE n.profile_id = p.profile_id"
+                )
         moved = moves.choose_persons(cursor)
         if moved:
             if not edges:
@@ -101,12 +114,13 @@ def resolve(*, by_name: str = "") -> Resolved:
                 is_any_decided=is_any_decided,
                 is_any_parted=bool(parted),
             )
-        cursor.execute(
-            "DELETE FROM members_identity i USING ("
-            "SELECT identity_id FROM touched_identity EXCEPT SELECT identity_id FROM touched_link"
-            ") AS t WHERE i.id = t.identity_id AND NOT EXISTS ("
-            "SELECT FROM members_identitylink l WHERE l.identity_id = i.id)"
-        )
+        if has_stored:
+            # Where nobody lost a link, none is carried by nobody.
+            cursor.execute(
+                "DELETE FROM members_identity i USING (SELECT identity_id FROM touched_identity "
+                "EXCEPT SELECT identity_id FROM touched_link) AS t WHERE i.id = t.identity_id "
+                "AND NOT EXISTS (SELECT FROM members_identitylink l WHERE l.identity_id = i.id)"
+            )
     return Resolved(persons, moved)
 
 
@@ -118,7 +132,7 @@ def _mend_statistics(cursor: CursorWrapper) -> None:
     an identity has profiles.
     """
     cursor.execute(
-        "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class "
+        "SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) FROM pg_class "
         "WHERE oid = ANY (%s::regclass[]) AND reltuples = 0 AND relpages > 0",
         [["members_profile", "members_identity", "members_identitylink"]],
     )
@@ -126,14 +140,12 @@ def _mend_statistics(cursor: CursorWrapper) -> None:
         cursor.execute(f"ANALYZE {tables}")
 
 
-def _update_hot(cursor: CursorWrapper, rules: Rules) -> tuple[bool, bool]:
+def _update_hot(cursor: CursorWrapper, rules: Rules, *, has_stored: bool) -> tuple[bool, bool]:
     """Count who carries what was touched, and set is_hot where it changed.
 
     It is set where an identity is hot in some brand; `hot_brand` says in which. Returns whether
     anything touched was or is hot, noted in hot_touched, and whether anything in the group is.
     """
-    cursor.execute("SELECT EXISTS (SELECT FROM touched_profile)")
-    has_stored = cursor.fetchone()[0]
     # Of arriving profiles only identities are touched that have several.
     holders = "count(*) OVER (PARTITION BY l.identity_id)" if has_stored else "2"
     # Every link of what is touched, read once; of what is hot already there may be far too many.
@@ -205,16 +217,26 @@ def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool, was_parted: b
 
     Clusters were components before, and only touched links changed, so no edge leaves this set: a
     person is its cluster, but where Person.cluster_id names further ones of it.
+
+    Whoever only gained mates is still one person, and its profiles have one label from the start.
+    `is_whole`: of these every link is looked at, for they may fall apart.
     """
     not_hot = _NOT_HOT if is_hot_touched else ""
+    stage_query(
+        cursor,
+        "whole_person",
+        f"""
+        SELECT p.person_id FROM touched_profile t JOIN members_profile p ON p.id = t.profile_id
+        {_AFFECTED_BY_HOT if is_hot_touched else ""}
+        """,  # noqa: S608 - constants of the code
+    )
     persons = stage_query(
         cursor,
         "affected_person",
         f"""
-        SELECT p.person_id FROM touched_profile t JOIN members_profile p ON p.id = t.profile_id
+        SELECT person_id FROM whole_person
         UNION
         SELECT person_id FROM touched_link t WHERE person_id IS NOT NULL {not_hot}
-        {_AFFECTED_BY_HOT if is_hot_touched else ""}
         """,  # noqa: S608 - constants of the code
     )
     if was_parted:
@@ -230,13 +252,24 @@ def _find_affected(cursor: CursorWrapper, *, is_hot_touched: bool, was_parted: b
             """
         )
         persons += cursor.rowcount
+        cursor.execute(
+            "INSERT INTO whole_person SELECT m.id FROM affected_person a "
+            "JOIN members_person m ON m.id = a.person_id WHERE m.cluster_id IS NOT NULL"
+        )
     stage_query(
         cursor,
         "node",
         """
-        SELECT p.id AS profile_id, p.person_id, p.brand_id, p.id AS label,
-            p.own_person_id AS own_was, NULL::bigint AS cluster, false AS is_arriving
-        FROM affected_person a JOIN members_profile p ON p.person_id = a.person_id
+        SELECT profile_id, person_id, brand_id,
+            CASE WHEN is_whole THEN profile_id ELSE first_id END AS label, own_was,
+            CASE WHEN is_whole THEN profile_id ELSE COALESCE(own_was, profile_id) END AS own_label,
+            NULL::bigint AS cluster, is_whole, false AS is_arriving
+        FROM (
+            SELECT p.id AS profile_id, p.person_id, p.brand_id, p.own_person_id AS own_was,
+                min(p.id) OVER (PARTITION BY p.person_id) AS first_id,
+                p.person_id IN (SELECT person_id FROM whole_person) AS is_whole
+            FROM affected_person a JOIN members_profile p ON p.person_id = a.person_id
+        ) AS stored
         """,
     )
     # Persons of arriving profiles are in no other table yet, so nobody else can have them.
@@ -262,6 +295,7 @@ def _find_edges(
         (
             SELECT l.identity_id FROM node n
             JOIN members_identitylink l ON l.profile_id = n.profile_id
+            WHERE n.is_whole
             GROUP BY l.identity_id HAVING count(*) > 1
             EXCEPT SELECT identity_id FROM touched_link
         )
@@ -278,7 +312,8 @@ def _find_edges(
     cursor.execute(
         f"""
         INSERT INTO node
-        SELECT a.profile_id, a.person_id, a.brand_id, a.profile_id, NULL, NULL, true
+        SELECT a.profile_id, a.person_id, a.brand_id, a.profile_id, NULL, a.profile_id, NULL,
+            false, true
         FROM arriving_profile a WHERE a.profile_id IN (
             SELECT arriving_id FROM touched_link WHERE arriving_id IS NOT NULL
             {hot_arriving if is_hot_touched else ""}
@@ -301,25 +336,49 @@ def _find_edges(
         rules,
         candidates="candidate",
         nodes="node",
+        label="n.label",
         is_any_hot=is_any_hot,
         read_already=f"""
-            SELECT t.identity_id, t.profile_id FROM touched_link t
+            SELECT t.identity_id, t.profile_id, n.label
+            FROM touched_link t JOIN node n USING (profile_id)
             WHERE t.kind = ANY(%s) {_NOT_HOT if is_hot_touched else ""}
         """,  # noqa: S608 - constants of the code
     )
 
 
-def _label_nodes(cursor: CursorWrapper, *, is_any_parted: bool) -> None:
-    """Write the labels that the edges ended with onto the nodes."""
+def _label_nodes(cursor: CursorWrapper) -> None:
+    """Write the labels that the edges ended with onto the nodes: all that began with one follow."""
     cursor.execute(
         """
         UPDATE node n SET label = e.label
-        FROM (SELECT DISTINCT profile_id, label FROM edge WHERE label <> profile_id) AS e
-        WHERE n.profile_id = e.profile_id
+        FROM (
+            SELECT DISTINCT b.label AS began, e.label
+            FROM edge e JOIN node b USING (profile_id) WHERE b.label <> e.label
+        ) AS e
+        WHERE n.label = e.began
         """
     )
-    if is_any_parted:
-        cursor.execute(
-            "UPDATE node n SET label = p.label, cluster = p.cluster FROM part p "
-            "WHERE n.profile_id = p.profile_id"
-        )
+
+
+def _look_at_links(
+    cursor: CursorWrapper, rules: Rules, clusters: list[int], is_any_hot: bool
+) -> None:
+    """Add to the edges what else joins in these clusters: whom they part begins with every link."""
+    cursor.execute(
+        f"""
+        INSERT INTO edge
+        SELECT identity_id, 0, profile_id, label FROM (
+            SELECT l.identity_id, l.profile_id, n.label,
+                count(*) OVER (PARTITION BY l.identity_id) AS ends
+            FROM node n
+            JOIN members_identitylink l ON l.profile_id = n.profile_id
+            JOIN members_identity i ON i.id = l.identity_id AND i.kind = ANY(%s)
+            WHERE n.label = ANY(%s) AND l.identity_id NOT IN (SELECT identity_id FROM edge)
+                {graph.warm_sql(is_any_hot)}
+        ) AS inside WHERE ends > 1
+        """,  # noqa: S608 - words of the code
+        [graph.linking_kinds(rules), clusters],
+    )
+    cursor.execute(
+        "UPDATE node SET own_label = profile_id, is_whole = true WHERE label = ANY(%s)", [clusters]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from tenants.models import Tenant
 # How long a thread that computes may keep the one waiting whose statement has ended: Python's own
 # 5 ms, some forty times in a chunk, would be a tenth of its time.
 _SWITCH_SECONDS = 0.0005
+# After how many objects more Python looks for cycles: rows make none, and a chunk has some hundred
+# times as many objects as it would look at by itself.
+_GARBAGE = 100_000
 
 
 @dataclass
@@ -95,8 +99,9 @@ def read_ahead(
     """
     reader = _Reader(tenant, writer, chunks)
     thread = Thread(target=reader.read, name="import-reader")
-    before = sys.getswitchinterval()
+    before, collected = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.set_threshold(_GARBAGE, *collected[1:])
     thread.start()
     try:
         yield reader.take()
@@ -104,6 +109,7 @@ def read_ahead(
         reader.end()
         thread.join()
         sys.setswitchinterval(before)
+        gc.set_threshold(*collected)
 
 
 def _prepared(tenant: Tenant, writer: object, chunk: Chunk) -> Chunk:

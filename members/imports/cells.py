@@ -41,10 +41,14 @@ class Reader(dict[str, str]):
         self.has_problems = False
 
     def __missing__(self, cell: str) -> str:
-        value = _spoilt(cell) or self._read(unwrapped(cell))
+        if len(cell) >= 10 and cell[0] not in _SUSPECT:
+            # Most cells that do not come again are neither spoilt nor marked.
+            value = self._read(cell)
+        else:
+            value = _spoilt(cell) or self._read(unwrapped(cell))
         if isinstance(value, Problem):
             self.has_problems = True
-        if self._is_repeated:
+        if self._is_repeated or not cell:
             if len(self) >= _MEMORY:
                 self.clear()
             self[cell] = value
@@ -58,6 +62,8 @@ _NOTHING = frozenset(
 )
 # What a spreadsheet's marks of text begin with.
 _MARKS = frozenset(("=", "'"))
+# What a long cell begins with that is marked, or spoilt, or a day that is none.
+_SUSPECT = _MARKS | {"#", "0"}
 
 
 def unwrapped(cell: str) -> str:

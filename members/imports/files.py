@@ -212,10 +212,12 @@ def chunks(
     start: int = 0,
     start_line: int = 0,
     rows: int = 20_000,
+    first_rows: int = 0,
 ) -> Iterator[Chunk]:
     """Yield the file's rows after byte START, some at a time; every row, readable or not.
 
-    `start_line` is the number of lines before START.
+    `start_line` is the number of lines before START. `first_rows` are at most in the first chunk,
+    where it is to be shorter than the others.
     """
     encoding = "utf-8" if shape.encoding.startswith("utf-16") else shape.encoding
     source.seek(start)
@@ -225,9 +227,11 @@ def chunks(
     position, line = start, start_line
     pending: list[bytes] = []
     ended = False
+    take = min(first_rows or rows, rows)
     while not ended or pending:
-        most_lines = len(pending) + rows
-        room = rows * 400
+        most_lines = len(pending) + take
+        room = take * 400
+        take = rows
         overlong = 0
         while len(pending) < most_lines and room > 0 and not ended and not overlong:
             raw = source.readline(MAX_ROW_BYTES)

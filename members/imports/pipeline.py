@@ -49,11 +49,15 @@ CHUNK_ROWS = {
     ImportJob.Kind.STAFF: 2_000,
 }
 
+# What is prepared while another chunk is written need not be waited for. Nothing is written while
+# the first one is prepared, so of a file that is longer than this it is a short one.
+_FIRST_ROWS = {ImportJob.Kind.MEMBERS: 3_000}
+_SHORT_FILE = 1_000_000
 
 # How many of the lines that a later one replaced are named.
 LINES_NAMED = 10
-# Chunks before which the tables they join with are analysed: each time they are some times larger.
-_ANALYSE_BEFORE = frozenset({1, 4, 16, 64, 256, 1024, 4096})
+# Tables that a chunk joins with are analysed when they are so many times as large as they were.
+_GROWN = 4
 
 
 State = ImportJob.State
@@ -210,8 +214,14 @@ def reading(
     with tenant_transaction(tenant), scope.bulk(reason="import"):
         writer: Writer = _WRITERS[ImportJob.Kind(job.kind)](tenant, job, columns)
     with files.opened(path, shape.encoding) as source:
+        is_long = shape.size - job.checkpoint > _SHORT_FILE
         found = files.chunks(
-            source, shape, start=job.checkpoint, start_line=job.checkpoint_line, rows=chunk_rows
+            source,
+            shape,
+            start=job.checkpoint,
+            start_line=job.checkpoint_line,
+            rows=chunk_rows,
+            first_rows=_FIRST_ROWS.get(ImportJob.Kind(job.kind), 0) if is_long else 0,
         )
         yield shape, columns, writer, found
 
@@ -221,20 +231,13 @@ def _run(tenant: Tenant, job: ImportJob, say: life.Progress, chunk_rows: int) ->
         reading(tenant, job, chunk_rows) as (shape, _columns, writer, found),
         read_ahead(tenant, writer, found) as chunks,
     ):
-        analysed = _written(job)
         for number, chunk in enumerate(chunks):
-            # Where nothing was written since, the tables are as large as they were.
-            if number in _ANALYSE_BEFORE and _written(job) != analysed:
-                _analyse(tenant, writer.tables)
-                analysed = _written(job)
+            if number:
+                _analyse_grown(tenant, writer.tables)
             _write_chunk(tenant, job, shape, writer, chunk)
             say(job)
             if job.state != ImportJob.State.RUNNING:
                 return
-
-
-def _written(job: ImportJob) -> int:
-    return job.rows_created + job.rows_updated
 
 
 def _say_wait(tenant: Tenant, job: ImportJob) -> None:
@@ -245,10 +248,17 @@ def _say_wait(tenant: Tenant, job: ImportJob) -> None:
         life.note(tenant, job, phase="waits")
 
 
-def _analyse(tenant: Tenant, tables: tuple[str, ...]) -> None:
+def _analyse_grown(tenant: Tenant, tables: tuple[str, ...]) -> None:
     """Tell the planner how large tables have become; autovacuum would, but minutes later."""
     with tenant_transaction(tenant), connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {', '.join(tables)}")
+        cursor.execute(
+            "SELECT string_agg(oid::regclass::text, ', ' ORDER BY oid) FROM pg_class "
+            "WHERE oid = ANY (%s::regclass[]) AND pg_relation_size(oid) > "
+            "%s * relpages * current_setting('block_size')::bigint",
+            [list(tables), _GROWN],
+        )
+        if grown := cursor.fetchone()[0]:
+            cursor.execute(f"ANALYZE {grown}")
 
 
 def _changed(job: ImportJob) -> str:

@@ -37,7 +37,7 @@ KEYS = st.fixed_dictionaries(
 )
 SIDE = st.sets(MEMBERS, min_size=1, max_size=3)
 STEPS = st.one_of(
-    st.tuples(st.just("links"), st.dictionaries(MEMBERS, KEYS, min_size=1, max_size=6)),
+    st.tuples(st.just("arrive"), st.dictionaries(MEMBERS, KEYS, min_size=1, max_size=6)),
     st.tuples(st.just("links"), st.dictionaries(MEMBERS, KEYS, min_size=1, max_size=6)),
     st.tuples(st.just("join"), SIDE),
     st.tuples(st.just("part"), SIDE, SIDE),
@@ -49,6 +49,11 @@ STEPS = st.one_of(
 def brand_of(member: int) -> str:
     """Return the brand of a member: two brands, so that own persons differ from the group's."""
     return "tea" if member < 6 else "bakery"
+
+
+def _next_number(cursor, of: str) -> int:
+    cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id'))", [f"members_{of}"])
+    return cursor.fetchone()[0]
 
 
 class Run:
@@ -70,35 +75,60 @@ class Run:
         return Profile.objects.get(member_no=str(member)).pk
 
     def links(self, changes: dict[int, dict[tuple[str, str], str]]) -> None:
-        """Set what members carry, as a bulk writer does."""
+        """Set what members carry, who are stored before they are resolved."""
+        self._carry(changes, has_arriving=False)
+
+    def arrive(self, changes: dict[int, dict[tuple[str, str], str]]) -> None:
+        """Set what members carry, as files do: new ones are stored with the person they have."""
+        self._carry(changes, has_arriving=True)
+
+    def _carry(self, changes: dict[int, dict[tuple[str, str], str]], *, has_arriving: bool) -> None:
+        arriving = {}
         with connection.cursor() as cursor:
             identity.begin_touching(cursor)
             for member, keys in changes.items():
                 wanted = {(kind, space, text) for (kind, space), text in keys.items()}
-                profile = Profile.objects.filter(member_no=str(member)).first()
-                if profile is None:
-                    profile = Profile.objects.create(
-                        brand_id=self.brands[brand_of(member)],
-                        member_no=str(member),
-                        person=Person.objects.create(),
+                brand = self.brands[brand_of(member)]
+                pk = Profile.objects.filter(member_no=str(member)).values_list("pk").first()
+                if pk:
+                    pk = pk[0]
+                elif has_arriving:
+                    pk, person = (_next_number(cursor, one) for one in ("profile", "person"))
+                    arriving[pk] = member
+                    cursor.execute(
+                        "INSERT INTO arriving_profile VALUES (%s, %s, %s)", [pk, person, brand]
                     )
-                before = set(profile.identity_links.values_list("identity_id", flat=True))
+                else:
+                    pk = Profile.objects.create(
+                        brand_id=brand, member_no=str(member), person=Person.objects.create()
+                    ).pk
+                gone = IdentityLink.objects.filter(profile_id=pk)
+                before = set(gone.values_list("identity_id", flat=True))
                 after = {
                     Identity.objects.get_or_create(
                         kind=key[0], space=key[1], key=oracle.key_bytes(key)
                     )[0].pk
                     for key in wanted
                 }
-                for pk in after - before:
-                    IdentityLink.objects.create(profile=profile, identity_id=pk)
-                gone = IdentityLink.objects.filter(profile=profile)
+                for one in after - before:
+                    IdentityLink.objects.create(profile_id=pk, identity_id=one)
                 gone.filter(identity_id__in=before - after).delete()
-                cursor.execute("INSERT INTO touched_profile VALUES (%s)", [profile.pk])
-                for pk in before ^ after:
-                    cursor.execute("INSERT INTO touched_identity VALUES (%s)", [pk])
+                if pk not in arriving:
+                    cursor.execute("INSERT INTO touched_profile VALUES (%s)", [pk])
+                for one in before ^ after:
+                    cursor.execute("INSERT INTO touched_identity VALUES (%s)", [one])
                 self.world.links[member] = wanted
                 self.world.brand[member] = brand_of(member)
-        identity.resolve()
+            identity.resolve()
+            cursor.execute("SELECT * FROM arriving_profile")
+            for pk, person, brand, own in cursor.fetchall():
+                Profile.objects.create(
+                    pk=pk,
+                    brand_id=brand,
+                    member_no=str(arriving[pk]),
+                    person_id=person,
+                    own_person_id=own,
+                )
 
     def decide(self, *sides: set[int]) -> None:
         """Join or part members by hand, those that are there."""

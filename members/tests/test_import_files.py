@@ -105,6 +105,14 @@ def test_quoted_line_breaks_stay_in_their_cell_across_chunks(file_of):
         assert (last.end, last.end_line) == (path.stat().st_size, 7)
 
 
+def test_a_first_chunk_may_be_shorter_and_the_rest_goes_on_after_it(file_of):
+    path = file_of("a,b\n" + "".join(f"{number},x\n" for number in range(9)))
+    shape = inspect_file(path)
+    with opened(path, shape.encoding) as source:
+        found = [chunk.lines for chunk in chunks(source, shape, rows=4, first_rows=2)]
+    assert found == [[2, 3], [4, 5, 6, 7], [8, 9, 10]]
+
+
 def test_a_quotation_mark_without_partner_costs_its_own_row_only(file_of):
     path = file_of('a,b\n1,x\n2,"y\n3,z\n4,w\n')
     for rows in (1, 2, 50):
