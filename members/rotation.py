@@ -158,7 +158,9 @@ def _reseal(
     with connection.cursor() as cursor:
         cursor.execute(
             f'SELECT {key}, "{column}" FROM {table} {beyond} '  # noqa: S608 - names of the models
-            f"ORDER BY {key} LIMIT %s FOR UPDATE",
+            # Who has a row in hand may wait for the answers, which are held here: what is left out
+            # is found before the former key goes.
+            f"ORDER BY {key} LIMIT %s FOR UPDATE SKIP LOCKED",
             [*([after] if after else []), rows],
         )
         found = cursor.fetchall()
