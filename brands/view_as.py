@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from brands.models import Brand, BusinessUnit, Store
-from brands.selectors import effective_modes, notice_terms, viewer_of, visible_for_grant
+from brands.selectors import grounds_for, viewer_of, visible_for_grant
 from brands.wall.meeting import meet
 from brands.wall.visibility import Visible, visibility
 from tenants.models import Engagement, Tenant
@@ -52,8 +52,9 @@ def visible_for_request(request: SluiceRequest, *, k: int) -> Visible:
     assert request.grant is not None  # noqa: S101 - asked for requests with a grant alone
     if looking is None:
         return visible_for_grant(request.grant, k=k)
-    modes, notices = effective_modes(), notice_terms()
+    on = grounds_for(looking.grant)
     seen_as, seen_by = (
-        visibility(viewer_of(grant), modes, notices, k=k) for grant in (looking.grant, looking.by)
+        visibility(viewer_of(grant, on), on.modes, on.notices, k=k)
+        for grant in (looking.grant, looking.by)
     )
     return meet(seen_as, seen_by)

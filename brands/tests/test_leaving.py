@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from brands.grounds import grounds
 from brands.models import Brand, ModeFollowUp
 from brands.modes import Mode
 from brands.places import grant_places
@@ -55,7 +56,7 @@ def test_it_is_sharer_and_recipient_before_and_neither_after(tea, acme, cast):
         grants = Grant.objects.current().filter(user=user, tenant=acme)
         assert not grants.exists(), name
     # The unit keeps its other brand; the other brands go on among themselves.
-    assert viewer_of(cast.unit_manager.acting_grant).brands == {bakery.pk}
+    assert viewer_of(cast.unit_manager.acting_grant, grounds()).brands == {bakery.pk}
     spa = Brand.objects.get(code="spa")
     assert _sights(acme, cast.sibling_manager, spa)[Kind.PROFILE] is Sight.CONSENTED
 

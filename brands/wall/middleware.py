@@ -35,37 +35,37 @@ class ScopeMiddleware:
         request.visible = None
         if request.tenant is None or request.grant is None:
             return self.get_response(request)
-        with transaction.atomic():
-            request.visible = visible_for_request(request, k=request.tenant.k)
+        # What shows nothing of the group's: left, logged out, or the language chosen.
+        is_own = request.looking is not None and view_as.is_about_the_session(request)
+        reads_only = request.looking is not None and not is_own
+
+        def see() -> Visible:
+            visible = visible_for_request(request, k=request.tenant.k)
             if request.api_token is not None:
-                request.visible = _by_token(request.visible, request.api_token)
-            reads_only = request.looking is not None
-            if reads_only and view_as.is_about_the_session(request):
-                # Left, logged out, or the language chosen: what is written is the person's own, and
-                # nothing of the group's is shown.
-                reads_only = False
-                request.visible = replace(request.visible.with_only({}), cells={}, look=None)
-            with scope.open(request.visible):
-                if reads_only:
-                    # The role that looks may only read; this says so before any table is asked.
-                    with connection.cursor() as cursor:
-                        cursor.execute("SET LOCAL transaction_read_only = on")
-                response = self.get_response(request)
-                if response.streaming and not getattr(response, "file_to_stream", None):
-                    raise scope.ScopeRefused(
-                        "A streamed response would read outside its scope: make a file in a job."
-                    )
-                if request.looking is not None and _is_file(response):
-                    response.close()
-                    response = view_as.refusal(request)
-                # What the next transaction may not show must not come out of a browser's cache.
-                patch_cache_control(response, private=True, no_store=True)
-                failed = response.status_code >= 500 or getattr(request, "sluice_failed", False)
-                # Twice: for the scope's savepoint here, for the transaction below. Never with
-                # False, which would forget a rollback that a broken block inside asked for.
-                if failed:
-                    transaction.set_rollback(True)
-            if failed:
+                visible = _by_token(visible, request.api_token)
+            if is_own:
+                # What is written is the person's own.
+                visible = replace(visible.with_only({}), cells={}, look=None)
+            request.visible = visible
+            return visible
+
+        with scope.transaction_of(see):
+            if reads_only:
+                # The role that looks may only read; this says so before any table is asked.
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL transaction_read_only = on")
+            response = self.get_response(request)
+            if response.streaming and not getattr(response, "file_to_stream", None):
+                raise scope.ScopeRefused(
+                    "A streamed response would read outside its scope: make a file in a job."
+                )
+            if request.looking is not None and _is_file(response):
+                response.close()
+                response = view_as.refusal(request)
+            # What the next transaction may not show must not come out of a browser's cache.
+            patch_cache_control(response, private=True, no_store=True)
+            # Never with False, which would forget a rollback that a broken block inside asked for.
+            if response.status_code >= 500 or getattr(request, "sluice_failed", False):
                 transaction.set_rollback(True)
         return response
 

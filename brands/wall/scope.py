@@ -6,7 +6,7 @@ Only this module writes the settings that policies read. They are set with `SET 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -193,6 +193,34 @@ def open(visible: Visible) -> Iterator[Scope]:  # noqa: A001 - read as scope.ope
         raise ScopeRefused("Inside a look every scope is met with HQ's: this one is not.")
     with _opened(Scope(visible, connection.schema_name)) as scope:
         yield scope
+
+
+@contextmanager
+def transaction_of(see: Callable[[], Visible]) -> Iterator[Scope]:
+    """Run the block as a whole transaction, in the scope of what SEE returns at its start.
+
+    A rollback that the block asks for undoes all of it. Nothing can follow the block in its
+    transaction, so the settings end with that: they need no savepoint, and nobody empties them.
+    Inside another transaction, such as a test's, they do.
+    """
+    with transaction.atomic():
+        is_whole = len(connection.atomic_blocks) == 1 and not is_open()
+        visible = see()
+        if is_whole:
+            scope = Scope(visible, connection.schema_name)
+            _apply(scope)
+            token = _current.set(scope)
+            try:
+                yield scope
+            finally:
+                _current.reset(token)
+            return
+        with open(visible) as scope:
+            yield scope
+            # Of the scope's savepoint; never False, which would forget a rollback asked for.
+            is_undone = connection.needs_rollback
+        if is_undone:
+            transaction.set_rollback(True)
 
 
 @contextmanager
