@@ -1,5 +1,6 @@
 """The product's settings with `benchmarks.bare` in the place of tenancy and wall."""
 
+from config import env
 from config.settings import *  # noqa: F403
 from config.settings import MIDDLEWARE as _MIDDLEWARE
 
@@ -14,3 +15,7 @@ MIDDLEWARE = [
     "benchmarks.bare.constant_middleware",
     *(replaced for name in _MIDDLEWARE if (replaced := _REPLACED.get(name, name)) is not None),
 ]
+# The owner's connection, asked as web processes ask theirs: the peer's plans are kept, too.
+DATABASES = {
+    "default": env.database("OWNER_DATABASE_URL", server_side_binding=True, prepare_threshold=5)
+}

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.contrib.auth.backends import BaseBackend
 
-from tenants.models import User
+from tenants import door
+from tenants.connection import connection
+from tenants.models import Tenant, User
 
 
 class GrantBackend(BaseBackend):
@@ -25,5 +27,7 @@ class GrantBackend(BaseBackend):
         return user if user.is_active and user.check_password(password) else None
 
     def get_user(self, user_id: int) -> User | None:
-        """Return the person of a session, unless they were switched off."""
+        """Return the person of a session, unless they were switched off; at a group with grants."""
+        if isinstance(connection.tenant, Tenant):
+            return door.person_of(user_id, tenant=connection.tenant)
         return User.objects.filter(pk=user_id, is_active=True).first()

@@ -14,10 +14,10 @@ from django.urls import set_urlconf
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from tenants import view_as
+from tenants import door, view_as
 from tenants.accounts import grant_needs_second_factor, has_second_factor
 from tenants.connection import connection
-from tenants.models import Domain, Grant, Tenant
+from tenants.models import Grant, Tenant, User
 from tenants.requests import SluiceRequest
 from tenants.selectors import current_grants, enterable_grants
 
@@ -42,19 +42,14 @@ class HostMiddleware:
             request.urlconf = settings.PLATFORM_URLCONF
             set_urlconf(request.urlconf)
             return self.get_response(request)
-        domain = (
-            Domain.objects.select_related("tenant")
-            .filter(domain=host.split(":")[0], tenant__status=Tenant.Status.ACTIVE)
-            .first()
-        )
-        if domain is None:
+        found = door.group_of(host.split(":")[0])
+        if found is None:
             return HttpResponseNotFound()
-        request.tenant = domain.tenant
-        request.host_brand_id = domain.brand_id
-        connection.set_tenant(domain.tenant)
+        request.tenant, request.host_brand_id = found
+        connection.set_tenant(request.tenant)
         try:
             # Times are read and written as the group's clocks show them.
-            with timezone.override(domain.tenant.time_zone):
+            with timezone.override(request.tenant.time_zone):
                 return self.get_response(request)
         finally:
             connection.set_schema_to_public()
@@ -81,7 +76,7 @@ class GrantMiddleware:
         user: Any = request.user
         if not user.is_authenticated:
             return self.get_response(request)
-        request.grants = current_grants(user=user, tenant=request.tenant)
+        request.grants = _grants_of(user, request.tenant)
         request.grant = user.acting_grant = self._chosen(request)
         looking = request.looking = view_as.current(request)
         if looking is None:
@@ -113,6 +108,13 @@ class GrantMiddleware:
             if grant.pk == chosen:
                 return grant
         return request.grants[0] if request.grants else None
+
+
+def _grants_of(user: User, tenant: Tenant | None) -> list[Grant]:
+    """Return the grants that hold now, asked for with the person a moment ago where they were."""
+    if user.grants_found is not None and tenant is not None and user.grants_found[0] == tenant.pk:
+        return user.grants_found[1]
+    return current_grants(user=user, tenant=tenant)
 
 
 class SecondFactorMiddleware:

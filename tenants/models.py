@@ -164,6 +164,8 @@ class User(AbstractBaseUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
     # Set by the grant middleware, or by whoever acts for a person in a job: the grant acted under.
     acting_grant: Grant | None = None
+    # A group and the person's grants there, when both were found together (tenants.door).
+    grants_found: tuple[int, list[Grant]] | None = None
 
     class Meta:
         verbose_name = _("person with a login")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Case, Count, IntegerField, Q, When
@@ -30,6 +31,11 @@ def current_grants(*, user: User, tenant: Tenant | None) -> list[Grant]:
         grants = grants.filter(tenant=None, role__in=PLATFORM_ROLES)
     else:
         grants = grants.filter(tenant=tenant)
+    return widest_first(grants)
+
+
+def widest_first(grants: Iterable[Grant]) -> list[Grant]:
+    """Return grants in the order in which a person is offered them."""
     return sorted(grants, key=lambda grant: (_WIDEST_FIRST[Level(grant.level)], grant.pk))
 
 

@@ -9,8 +9,8 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.utils import timezone
 
-from brands.models import Brand, Notice, NoticeDraft, NoticeEnding
-from brands.selectors import notice_terms
+from brands.models import Brand, Generation, Notice, NoticeDraft, NoticeEnding
+from brands.selectors import notice_terms, notices_in_force
 from brands.services import notices as services
 from brands.services.notices import Content, NoticeRefused
 from tenants import services as tenant_services
@@ -167,16 +167,34 @@ def test_the_web_can_neither_write_nor_change_what_people_answer(seeing, cast, s
             cursor.execute(sql)
 
 
+def _in_force(at: dt.datetime | None = None) -> list[int]:
+    """Return what the wall goes by, which is what people are shown as in force."""
+    found = [terms.id for terms in notice_terms(at=at)]
+    assert found == sorted(notices_in_force(at=at).values_list("pk", flat=True))
+    return found
+
+
 def test_a_notice_that_ended_opens_nothing_from_that_instant_and_did_before(in_acme, cast):
     notice = Notice.objects.get()
-    assert [terms.id for terms in notice_terms()] == [notice.pk]
+    assert _in_force() == [notice.pk]
+    assert _in_force(notice.effective_from) == [notice.pk]
+    assert _in_force(notice.effective_from - dt.timedelta(microseconds=1)) == []
     later = timezone.now() + dt.timedelta(days=3)
     services.notice_end(notice=notice, acting_user=cast.group_admin, at=later, reason="New text")
-    assert [terms.id for terms in notice_terms()] == [notice.pk]
-    assert notice_terms(at=later) == []
+    assert _in_force() == [notice.pk]
+    assert _in_force(later) == []
     services.notice_end(notice=notice, acting_user=cast.group_admin, reason="At once")
-    assert notice_terms() == []
+    assert _in_force() == []
     assert AuditEvent.objects.filter(action="notice.end").count() == 2
+    # Its own end, and an answer that may expire unseen.
+    expiring = {"version": "8", "consent_months": 6, "ends_at": later}
+    notice = Notice.objects.create(title="N", purposes="P", names_group=True, **expiring)
+    assert _in_force() == []
+    generation, _made = Generation.objects.get_or_create(pk=Generation.ONLY)
+    generation.expiries_closed_until = later
+    generation.save()
+    assert _in_force() == [notice.pk]
+    assert _in_force(later) == []
 
 
 def test_a_notice_does_not_end_in_the_past_nor_twice_nor_later_than_decided(in_acme, cast):

@@ -12,10 +12,10 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from brands.models import Brand, Notice
+from brands.models import Brand, Notice, Store
 from brands.modes import Mode
 from brands.selectors import visible_for_grant
 from brands.services import mode_change
@@ -186,6 +186,56 @@ def test_a_transaction_under_way_keeps_what_it_was_given_and_the_next_does_not(g
         assert of_tea.count() == OF_SWITCHING
     other.join(10)
     assert _seen(group, people) == 0
+
+
+class _BreaksError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("ending", ["well", "breaks", "undone"])
+def test_a_whole_transactions_scope_ends_with_it_and_leaves_nothing_set(group, people, ending):
+    names = ", ".join(f"current_setting('{name}', true)" for name in scope.SETTING_NAMES)
+
+    def settings() -> tuple:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT current_user, {names}")
+            user, *values = cursor.fetchone()
+            return user, *(value or "" for value in values)
+
+    def write_in_scope() -> None:
+        grant = people["bakery"].acting_grant
+        with scope.transaction_of(lambda: visible_for_grant(grant, k=group.k)):
+            user, in_group, *_others = settings()
+            assert (user == before[0], in_group) == (False, group.schema_name)
+            # Not even a savepoint of its own is around the block.
+            assert connection.savepoint_ids == []
+            assert Profile.objects.filter(brand__code="bakery").exists()
+            assert not Profile.objects.filter(brand__code="tea").exists()
+            Store.objects.create(brand=bakery, code=ending, name="Written")
+            if ending == "breaks":
+                raise _BreaksError
+            if ending == "undone":
+                transaction.set_rollback(True)
+
+    connection.set_tenant(group)
+    try:
+        before = settings()
+        with transaction.atomic():
+            bakery = Brand.objects.get(code="bakery")
+        if ending == "breaks":
+            with pytest.raises(_BreaksError):
+                write_in_scope()
+        else:
+            write_in_scope()
+        assert not scope.is_open()
+        assert settings() == before
+        with transaction.atomic():
+            assert settings() == before
+            with scope.bulk(reason="test"):
+                found, _counted = Store.objects.filter(code=ending).delete()
+            assert found == (ending == "well")
+    finally:
+        connection.set_schema_to_public()
 
 
 def test_a_switch_writes_one_row_whatever_the_number_of_members(group):

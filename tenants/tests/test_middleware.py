@@ -1,14 +1,17 @@
 """Hosts and grants: who finds what at which host."""
 
 import datetime as dt
+import itertools
 
 import pytest
 from django.utils import timezone
 
 from brands.models import Brand
-from tenants import services
+from tenants import door, services
 from tenants.context import tenant_transaction
-from tenants.models import Domain, Engagement, Tenant
+from tenants.models import Domain, Engagement, Grant, ServiceProvider, Tenant, User
+from tenants.roles import Level, Role
+from tenants.selectors import current_grants
 
 HOME = "/admin/"
 
@@ -58,6 +61,62 @@ def test_an_engagement_that_ended_or_a_provider_switched_off_opens_nothing(cast,
     engagement.provider.save()
     Engagement.objects.update(ends_on=timezone.now().date() - dt.timedelta(days=1))
     assert status(visit, cast.provider_operator) == 404
+
+
+def test_the_door_finds_the_person_and_exactly_the_grants_that_hold_now(cast, acme, globex):
+    today, hour = timezone.now().date(), dt.timedelta(hours=1)
+    day = dt.timedelta(days=1)
+    user, now = User.objects.create_user("door@example.com", "x" * 12, name="Door"), timezone.now()
+    firm, off = (ServiceProvider.objects.create(name=n, is_active=n == "on") for n in ("on", "off"))
+    contracts: list[Engagement | None] = [
+        Engagement.objects.create(provider=provider, tenant=acme, starts_on=first, ends_on=last)
+        for provider, first, last in (
+            (firm, today, today),
+            (off, today, today),
+            (firm, today - day, today - day),
+            (firm, today + day, today + day),
+        )
+    ]
+    for contract, (begins, ends), tenant, level in itertools.product(
+        [None, *contracts],
+        [(-hour, None), (-hour, hour), (-2 * hour, -hour), (hour, None)],
+        [acme, globex],
+        [Level.BRAND, Level.GROUP],
+    ):
+        if contract is None or tenant == acme:
+            Grant.objects.create(
+                user=user,
+                tenant=tenant,
+                role=Role.HQ_ADMIN if level == Level.GROUP else Role.BRAND_MANAGER,
+                level=level,
+                place_id=None if level == Level.GROUP else 1,
+                engagement=contract,
+                valid_from=now + begins,
+                valid_until=ends and now + ends,
+            )
+    expected = current_grants(user=user, tenant=acme)
+    # At both levels: without a contract or under one that runs, begun and not ended.
+    assert (len(expected), Grant.objects.filter(user=user, tenant=acme).count()) == (8, 40)
+
+    found = door.person_of(user.pk, tenant=acme)
+
+    assert found.grants_found == (acme.pk, expected)
+    assert _fields(found) == _fields(User.objects.get(pk=user.pk))
+    for grant, same in zip(found.grants_found[1], expected, strict=True):
+        assert _fields(grant) == _fields(same)
+        assert (grant.user, grant.tenant, grant.engagement) == (user, acme, same.engagement)
+        assert grant.engagement is None or _fields(grant.engagement) == _fields(same.engagement)
+    domain = Domain.objects.select_related("tenant").get(domain="acme.localhost")
+    group, brand_id = door.group_of("acme.localhost")
+    assert (_fields(group), brand_id) == (_fields(domain.tenant), domain.brand_id)
+    assert door.person_of(cast.outsider.pk, tenant=acme).grants_found == (acme.pk, [])
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert door.person_of(user.pk, tenant=acme) is None
+
+
+def _fields(row):
+    assert (row._state.adding, row._state.db) == (False, "default")
+    return {field.attname: row.__dict__[field.attname] for field in row._meta.concrete_fields}
 
 
 @pytest.mark.parametrize("state", ["suspended", "requested", "failed"])
