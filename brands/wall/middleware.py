@@ -33,14 +33,15 @@ class ScopeMiddleware:
 
     def __call__(self, request: SluiceRequest) -> HttpResponse:
         request.visible = None
-        if request.tenant is None or request.grant is None:
+        tenant = request.tenant
+        if tenant is None or request.grant is None:
             return self.get_response(request)
         # What shows nothing of the group's: left, logged out, or the language chosen.
         is_own = request.looking is not None and view_as.is_about_the_session(request)
         reads_only = request.looking is not None and not is_own
 
         def see() -> Visible:
-            visible = visible_for_request(request, k=request.tenant.k)
+            visible = visible_for_request(request, k=tenant.k)
             if request.api_token is not None:
                 visible = _by_token(visible, request.api_token)
             if is_own:
