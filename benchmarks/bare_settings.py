@@ -17,5 +17,8 @@ MIDDLEWARE = [
 ]
 # The owner's connection, asked as web processes ask theirs: the peer's plans are kept, too.
 DATABASES = {
-    "default": env.database("OWNER_DATABASE_URL", server_side_binding=True, prepare_threshold=5)
+    "default": {
+        **env.database("OWNER_DATABASE_URL", server_side_binding=True, prepare_threshold=5),
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
 }

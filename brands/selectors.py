@@ -53,7 +53,10 @@ def effective_modes(*, at: datetime | None = None) -> dict[int, Mode]:
 
 
 def notices_in_force(*, at: datetime | None = None) -> QuerySet[Notice]:
-    """Return the notices that the wall goes by at an instant: begun, not ended, not unchecked."""
+    """Return the notices that the wall goes by at an instant: begun, not ended, not unchecked.
+
+    brands.grounds has the same rule written out, for the wall itself.
+    """
     at = at or timezone.now()
     return Notice.objects.filter(
         ~Exists(NoticeEnding.objects.filter(notice=OuterRef("pk"), ends_at__lte=at)),

@@ -131,6 +131,9 @@ else:
     DATABASES = {
         "default": env.database("DATABASE_URL", server_side_binding=True, prepare_threshold=5)
     }
+# A page reads few rows, and whole: a cursor of the server's, as choices in forms ask for one, takes
+# three round trips for them, and its statement's plan is never kept.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = SLUICE_PROCESS == "web"
 # The role that row-level security binds; a scope drops to it where the connection is another's.
 APP_ROLE = env.text("APP_ROLE", urlparse(env.text("DATABASE_URL")).username or "sluice_app")
 # A second role without log-in, a member of which the app role is: scopes that see whole brands

@@ -261,7 +261,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
     """Filter grants."""
 
     def current(self) -> GrantQuerySet:
-        """Keep the grants that hold now, engagement and provider included."""
+        """Keep the grants that hold now, engagement and provider included.
+
+        tenants.door has the same rule written out, for every request.
+        """
         now = timezone.now()
         today = now.date()
         return self.filter(
