@@ -110,6 +110,10 @@ def test_a_brand_exports_its_filtered_list(acme, cast, visit, pools):
     )
     page = client.get("/exports/new/?since=2026-01-05").content.decode()
     assert "9 members" in page
+    assert "Make the file" in page
+    nobody = client.get("/exports/new/?since=2030-01-01").content.decode()
+    assert "0 members" in nobody
+    assert "Make the file" not in nobody
     assert 'name="since" value="2026-01-05"' in page
     asked = client.post("/exports/new/", {"since": "2026-01-05"})
     watch = client.get(asked.url).content.decode()
