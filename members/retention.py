@@ -193,6 +193,7 @@ _ROWS = {
     Purpose.UPLOADS: _UPLOADS,
     Purpose.REJECTED: _REJECTED,
 }
+COUNTED = frozenset(_ROWS)
 # Members whose last yes was to a notice whose months of keeping have passed, with no other yes
 # that still lets them be kept (PIPL art. 19, 47).
 _NOTICES = """

@@ -69,6 +69,7 @@ def rules(request: GroupRequest) -> HttpResponse:
                 "label": one.purpose.label,
                 "most": retention.MOST_DAYS.get(one.purpose),
                 "counts": counts.get(one.purpose, []),
+                "is_counted": one.purpose in retention.COUNTED,
                 "total": sum(number for _brand, number in counts.get(one.purpose, [])),
                 "form": DaysForm(initial={"purpose": one.purpose, "days": one.days}),
                 "may_approve": may_change
