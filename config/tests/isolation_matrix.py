@@ -141,7 +141,7 @@ config/embedded/postgres.py:Postgres._initialise | none: who may connect
 config/embedded/postgres.py:Postgres.start | LOGS::test_the_servers_own_log_quotes_no_row
 config/embedded/valkey.py:Valkey.start | none: Valkey's log names no key and no value
 config/serving.py:collect_static | none: the product's own pictures and styles
-members/rights/files.py:_rewrite | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
+members/rights/files.py:_left_out | members/tests/test_rights_erasure.py::test_of_a_thousand_erased_nothing_is_left_and_of_a_thousand_others_everything
 members/exports/files.py:create | members/tests/test_exports.py::test_an_export_is_the_askers_alone
 members/imports/report.py:append_rejected | members/tests/test_exports.py::test_rejected_rows_of_an_import_are_given_back_under_the_same_grant_alone
 members/imports/containers.py:_create | members/tests/test_import_preview.py::test_a_person_chooses_a_sheet_of_a_workbook_in_an_archive
@@ -203,6 +203,7 @@ config/embedded/supervisor.py:Supervisor._say | none: names and ends of processe
     "error page": _rows("""
 403_csrf.html | config/tests/test_frame.py::test_a_form_without_its_token_is_refused_in_words
 404.html | URLS::test_a_stranger_cannot_tell_forbidden_from_absent
+404_framed.html | config/tests/test_frame.py::test_a_page_that_is_not_there_says_so_and_keeps_the_navigation_of_who_has_a_place
 500.html | LOGS::test_a_request_that_fails_logs_where_and_not_whom
 error.html | URLS::test_a_stranger_cannot_tell_forbidden_from_absent
 members/export_gone.html | members/tests/test_exports.py::test_after_a_switch_the_file_is_gone_and_asking_again_gives_what_may_be_seen

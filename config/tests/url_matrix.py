@@ -199,7 +199,7 @@ anon out plat gui sto sib pro bra uni ana  HQ
 302 404  404 404 404 200 200 200 200 404 404  imports/new/
 302 404  404 404 404 200 200 200 200 404 404  imports/sources/
 302 404  404 404 404 404 200 200 200 404 200  imports/<int:job_id>/
-302 404  404 404 404 404 302 302 302 404 404  imports/<int:job_id>/columns/
+302 404  404 404 404 404 404 302 302 404 404  imports/<int:job_id>/columns/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/cancel/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/again/
 302 404  404 404 404 405 405 405 405 404 404  imports/<int:job_id>/pause/

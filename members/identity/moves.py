@@ -29,6 +29,7 @@ def choose_persons(cursor: CursorWrapper) -> int:
             FROM (SELECT person_id, min(label) AS label FROM node GROUP BY person_id) AS won
             GROUP BY label
         ) AS k USING (label)
+        ORDER BY label
         """,
     )
     moved = stage_query(

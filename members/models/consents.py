@@ -36,8 +36,13 @@ class Consent(Walled):
     wall = Wall(Kind.PROFILE)
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="consents")
+    # The unique constraint's index begins with it.
     profile = models.ForeignKey(
-        Profile, models.PROTECT, related_name="consents", verbose_name=_("collected from")
+        Profile,
+        models.PROTECT,
+        related_name="consents",
+        db_index=False,
+        verbose_name=_("collected from"),
     )
     # Empty where a person said no before anything was put to them.
     answered_notice = models.ForeignKey(
@@ -96,8 +101,13 @@ class Objection(Walled):
     wall = Wall(Kind.PROFILE)
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="objections")
+    # The unique constraint's index begins with it.
     profile = models.ForeignKey(
-        Profile, models.PROTECT, related_name="objections", verbose_name=_("made in")
+        Profile,
+        models.PROTECT,
+        related_name="objections",
+        db_index=False,
+        verbose_name=_("made in"),
     )
     is_objecting = models.BooleanField(_("objects"))
     made_at = models.DateTimeField(_("at"))
