@@ -96,7 +96,10 @@ def count_statements(**kwargs: Any) -> None:
 @task_postrun.connect
 def tell_count(**kwargs: Any) -> None:
     """Tell the driver how many statements there have been."""
-    MARKS.counted.write_text(str(counter.count))
+    # Never read half-written.
+    fresh = MARKS.counted.with_suffix(".new")
+    fresh.write_text(str(counter.count))
+    fresh.replace(MARKS.counted)
 
 
 @worker_ready.connect
