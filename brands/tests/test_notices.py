@@ -187,6 +187,7 @@ def test_a_notice_that_ended_opens_nothing_from_that_instant_and_did_before(in_a
     assert _in_force() == []
     assert AuditEvent.objects.filter(action="notice.end").count() == 2
     # Its own end, and an answer that may expire unseen.
+    Generation.objects.update(expiries_closed_until=None)
     expiring = {"version": "8", "consent_months": 6, "ends_at": later}
     notice = Notice.objects.create(title="N", purposes="P", names_group=True, **expiring)
     assert _in_force() == []
