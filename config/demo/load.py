@@ -219,7 +219,7 @@ def _imports(tenant: Tenant, files: GroupFiles, progress: Progress) -> None:
         (ImportJob.Kind.ORDERS, files.orders),
     ):
         total = sum(path.stat().st_size for path in paths.values())
-        before = 0
+        before = memory = 0
         step = f"{tenant.name}: {kind.label} (bytes)"
         for code, path in sorted(paths.items()):
             with tenant_transaction(tenant), scope.bulk(reason="demo"):
@@ -237,7 +237,10 @@ def _imports(tenant: Tenant, files: GroupFiles, progress: Progress) -> None:
                     f"{job.rows_rejected} rows rejected): {job.error}"
                 )
             before += path.stat().st_size
+            memory = max(memory, job.peak_memory)
         progress(step, total, total)
+        # Of the whole process, with all that it did before.
+        progress(f"{tenant.name}: {kind.label}, at most {memory / 2**20:,.0f} MB of memory", 1, 1)
     progress(f"{tenant.name}: figures", 0, 0)
     rollups.finish_pending(tenant=tenant)
     progress(f"{tenant.name}: figures", 1, 1)
