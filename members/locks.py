@@ -4,8 +4,8 @@
 notice onto new rows shares it. `rollups`: who recomputes figures holds it alone; who writes facts
 shares it. `brand`: one writer of a brand's members, and one of its orders, at a time. `keys`: who
 changes a group's keys holds it alone, and then `answers`; who seals outside of `answers` shares it.
-It is taken before any other. `intake`: one worker at a time applies batches, in the order in which
-they were handed in; before any of the others.
+`intake`: one worker at a time applies batches, in the order in which they were handed in. `intake`
+is taken before any other, `keys` before any but that.
 """
 
 from __future__ import annotations

@@ -171,14 +171,20 @@ def _opened(scope: Scope) -> Iterator[Scope]:
     outer = _current.get()
     # The savepoint undoes this scope's settings when the block fails; the outer ones are sent
     # again in either case, because a released savepoint keeps the inner ones.
-    with transaction.atomic():
-        _apply(scope)
-        token = _current.set(scope)
-        try:
-            yield scope
-        finally:
-            _current.reset(token)
+    with transaction.atomic(), _entered(scope):
+        yield scope
     _apply(outer, after=scope)
+
+
+@contextmanager
+def _entered(scope: Scope) -> Iterator[None]:
+    """Send a scope's settings and go by it; whoever enters sees to their end."""
+    _apply(scope)
+    token = _current.set(scope)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 @contextmanager
@@ -208,12 +214,8 @@ def transaction_of(see: Callable[[], Visible]) -> Iterator[Scope]:
         visible = see()
         if is_whole:
             scope = Scope(visible, connection.schema_name)
-            _apply(scope)
-            token = _current.set(scope)
-            try:
+            with _entered(scope):
                 yield scope
-            finally:
-                _current.reset(token)
             return
         with open(visible) as scope:
             yield scope
